@@ -1,0 +1,1 @@
+"""The unprivileged side: reads the machine, knows what is good, measures loads, asks the helper."""

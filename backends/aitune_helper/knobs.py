@@ -1,0 +1,260 @@
+"""The closed table of what may be written: every knob, where it lives, and which values it takes.
+
+A knob is data. Nothing outside this table can be named by a client, and a value passes only if the
+grammar here takes it: stricter than the kernel, which reads `010` as 8 and `nonesuch` as `none`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import NamedTuple
+
+GLOBAL = "global"
+NODE = "node"
+POLICY = "policy"
+DISK = "disk"
+
+EXACT = "exact"
+BEST_EFFORT = "best effort"
+
+# Every huge page size a Linux architecture has, in KiB; a machine lists its own as directories.
+HUGE_PAGE_SIZES_KIB = (64, 1024, 2048, 16384, 32768, 131072, 524288, 1048576, 2097152, 16777216)
+
+# Schedulers and governors that come as modules: valid though the file does not list them yet.
+SCHEDULER_MODULES = ("none", "mq-deadline", "kyber", "bfq")
+GOVERNOR_MODULES = (
+    "performance", "powersave", "ondemand", "conservative", "schedutil",
+)  # fmt: skip
+
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
+_WORD = re.compile(r"[a-z][a-z0-9_+-]{0,31}")
+_INSTANCE = {
+    NODE: re.compile(r"node(?:0|[1-9][0-9]{0,3})"),
+    POLICY: re.compile(r"policy(?:0|[1-9][0-9]{0,4})"),
+    DISK: re.compile(r"[a-z][a-z0-9!_-]{0,31}"),
+}
+
+
+class Knob(NamedTuple):
+    """One tunable of the kernel.
+
+    Attributes:
+        id: The name by which everybody calls it; a sysctl knob carries its sysctl name.
+        path: The file, with `{instance}` where the instance goes.
+        scope: What an instance is: `global` (none), `node`, `policy` or `disk`.
+        low, high: Bounds of an integer, inclusive; None for a choice.
+        choices: The words a choice takes, or () where the file itself lists them.
+        modules: Words that are valid although the file may not list them until a module is loaded.
+        listed_in: The file that lists the words, where it is not the knob's own.
+        unit: The unit of the value, or "".
+        quantity: A pool of something. It has a total besides its per-node instances, and a value
+            given without an instance means the total and never fans out.
+        total_path: The file of the total, for a quantity.
+        coupled: Knobs of the same instance that the kernel changes along with this one. They are
+            snapshotted with it and put back after it, wherever they then differ.
+        undo: `exact`, or `best effort` where the kernel may not give back what it took.
+        persist: Which mechanism can set it at boot: `sysctl`, `udev`, `tmpfiles`.
+        offered: False for a knob that is only there to be put back with another.
+    """
+
+    id: str
+    path: str
+    scope: str = GLOBAL
+    low: int | None = None
+    high: int | None = None
+    choices: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    listed_in: str = ""
+    unit: str = ""
+    quantity: bool = False
+    total_path: str = ""
+    coupled: tuple[str, ...] = ()
+    undo: str = EXACT
+    persist: str = "sysctl"
+    offered: bool = True
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the value is a whole number rather than a word."""
+        return self.high is not None
+
+    def file(self, instance: str = "") -> str:
+        """The file of one instance; of the total for a quantity without an instance."""
+        if self.quantity and not instance:
+            return self.total_path
+        return self.path.replace("{instance}", instance)
+
+
+_PAGES_MAX = 2**40
+_QUEUE = "/sys/block/{instance}/queue/"
+_THP = "/sys/kernel/mm/transparent_hugepage/"
+
+
+def _pool(size_kib: int) -> Knob:
+    tail = f"hugepages/hugepages-{size_kib}kB/nr_hugepages"
+    return Knob(
+        f"hugepages.{size_kib}kB",
+        "/sys/devices/system/node/{instance}/" + tail,
+        scope=NODE,
+        low=0,
+        high=_PAGES_MAX,
+        unit="pages",
+        quantity=True,
+        total_path=f"/sys/kernel/mm/{tail}",
+        undo=BEST_EFFORT,
+        persist="tmpfiles",
+    )
+
+
+KNOBS: dict[str, Knob] = {
+    knob.id: knob
+    for knob in (
+        Knob("vm.overcommit_memory", "/proc/sys/vm/overcommit_memory", low=0, high=2),
+        Knob(
+            "vm.overcommit_ratio",
+            "/proc/sys/vm/overcommit_ratio",
+            low=1,
+            high=100,
+            unit="%",
+            coupled=("vm.overcommit_kbytes",),
+        ),
+        Knob(
+            "vm.overcommit_kbytes",
+            "/proc/sys/vm/overcommit_kbytes",
+            low=0,
+            high=2**53,
+            unit="KiB",
+            coupled=("vm.overcommit_ratio",),
+            offered=False,
+        ),
+        # The pool of the default size under its sysctl name; the kernel spreads it over the nodes.
+        Knob(
+            "vm.nr_hugepages",
+            "/proc/sys/vm/nr_hugepages",
+            low=0,
+            high=_PAGES_MAX,
+            unit="pages",
+            undo=BEST_EFFORT,
+        ),
+        *(_pool(size) for size in HUGE_PAGE_SIZES_KIB),
+        Knob("vm.swappiness", "/proc/sys/vm/swappiness", low=0, high=200),
+        Knob(
+            "vm.min_free_kbytes",
+            "/proc/sys/vm/min_free_kbytes",
+            low=0,
+            high=2**40,
+            unit="KiB",
+            offered=False,
+        ),
+        Knob(
+            "thp.enabled",
+            _THP + "enabled",
+            choices=("always", "madvise", "never"),
+            coupled=("vm.min_free_kbytes",),
+            persist="tmpfiles",
+        ),
+        Knob(
+            "thp.defrag",
+            _THP + "defrag",
+            choices=("always", "defer", "defer+madvise", "madvise", "never"),
+            persist="tmpfiles",
+        ),
+        # 4 is taken by the kernel but means nothing: the documentation ends at 3.
+        Knob("kernel.numa_balancing", "/proc/sys/kernel/numa_balancing", low=0, high=3),
+        Knob(
+            "cpu.governor",
+            "/sys/devices/system/cpu/cpufreq/{instance}/scaling_governor",
+            scope=POLICY,
+            modules=GOVERNOR_MODULES,
+            listed_in="/sys/devices/system/cpu/cpufreq/{instance}/scaling_available_governors",
+            persist="tmpfiles",
+        ),
+        Knob(
+            "block.scheduler",
+            _QUEUE + "scheduler",
+            scope=DISK,
+            modules=SCHEDULER_MODULES,
+            coupled=("block.nr_requests", "block.read_ahead_kb"),
+            persist="udev",
+        ),
+        Knob(
+            "block.nr_requests",
+            _QUEUE + "nr_requests",
+            scope=DISK,
+            low=4,
+            high=65536,
+            unit="requests",
+            persist="udev",
+        ),
+        Knob(
+            "block.read_ahead_kb",
+            _QUEUE + "read_ahead_kb",
+            scope=DISK,
+            low=0,
+            high=2**32 - 1,
+            unit="KiB",
+            persist="udev",
+        ),
+    )
+}
+
+# The pools that `vm.nr_hugepages` may be another name of.
+POOLS: tuple[str, ...] = tuple(f"hugepages.{size}kB" for size in HUGE_PAGE_SIZES_KIB)
+
+
+def instance_is_well_formed(knob: Knob, instance: str) -> bool:
+    """Whether `instance` could name one of the knob's instances: grammar only, not existence."""
+    if not instance:
+        return knob.scope == GLOBAL or knob.quantity
+    grammar = _INSTANCE.get(knob.scope)
+    return grammar is not None and grammar.fullmatch(instance) is not None
+
+
+def parse_listed(text: str) -> tuple[str, tuple[str, ...]]:
+    """Read a file that lists its choices, as `always [madvise] never`.
+
+    Returns:
+        The word in brackets and all words in the file's order. The kernel puts no brackets where
+        nothing can be chosen (a bio-based disk's bare `none`); then there are no words to choose.
+    """
+    words = text.split()
+    chosen = [word[1:-1] for word in words if word.startswith("[") and word.endswith("]")]
+    if len(chosen) != 1:
+        return (words[0] if len(words) == 1 else ""), ()
+    return chosen[0], tuple(word.strip("[]") for word in words)
+
+
+def canonical(knob: Knob, text: str) -> str:
+    """The value as everybody writes it: the chosen word of a list, a number without blanks."""
+    text = text.strip()
+    return parse_listed(text)[0] if "[" in text else text
+
+
+def refusal(knob: Knob, value: str, listed: tuple[str, ...] = ()) -> str | None:
+    """Say why `value` cannot be written to `knob`, or None if it can.
+
+    Args:
+        knob: What is to be written.
+        value: The wanted value as the client gave it.
+        listed: The words the kernel lists now, for a choice without words of its own.
+    """
+    if knob.high is not None and knob.low is not None:
+        if _INTEGER.fullmatch(value) is None:
+            return f"{knob.id} takes a whole number from {knob.low} to {knob.high}"
+        if not knob.low <= int(value) <= knob.high:
+            return f"{knob.id} takes {knob.low} to {knob.high}"
+        return None
+    possible = knob.choices or listed + tuple(
+        word for word in knob.modules if listed and word not in listed
+    )
+    if _WORD.fullmatch(value) is None or value not in possible:
+        return f"{knob.id} takes one of: {', '.join(possible) or 'nothing here'}"
+    return None
+
+
+def table_hash() -> str:
+    """A digest of the table, by which an app sees that its helper knows other knobs than it."""
+    text = json.dumps([list(knob) for knob in KNOBS.values()], separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

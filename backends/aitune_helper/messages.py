@@ -1,0 +1,193 @@
+"""The words that cross the boundary: what a client asks and what the helper answers.
+
+A client sends knob ids, instances, expected and wanted values; never a path, never a command.
+Records travel as JSON objects with the field names given here. A request with an unknown or
+ill-typed field is refused, since a typing error in a request to root must not be ignored.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INTERFACE = "io.aitune.Helper1"
+PROTOCOL = 1
+
+# How one target came out.
+OK = "ok"
+UNCHANGED = "unchanged"
+ROUNDED = "rounded"
+PARTIAL = "partial"
+STALE = "stale"
+REFUSED = "refused"
+FAILED = "failed"
+VANISHED = "vanished"
+REVERTED = "reverted"
+DRIFTED = "drifted"
+PLANNED = "planned"
+STATUSES = (
+    PLANNED, OK, UNCHANGED, ROUNDED, PARTIAL, STALE, REFUSED, FAILED, VANISHED, REVERTED, DRIFTED,
+)  # fmt: skip
+# The outcomes with which a trial may be kept without asking.
+AS_WANTED = (OK, UNCHANGED, ROUNDED)
+
+# Where a trial stands.
+APPLYING = "applying"
+PENDING = "pending"
+KEPT = "kept"
+REVERTED_TRIAL = "reverted"
+ENDED_BY_REBOOT = "ended_by_reboot"
+
+ROLLBACK = "rollback"
+ACCEPT = "accept"
+
+
+class Change(NamedTuple):
+    """One wanted value.
+
+    Attributes:
+        knob: Id from the table.
+        instance: `node1`, `policy0`, `nvme0n1`; "" for a global knob or the total of a quantity.
+        value: What to write.
+        expected: The value the operator saw; the change is stale if the kernel holds another.
+            None lets the plan fill in what it reads.
+    """
+
+    knob: str
+    instance: str
+    value: str
+    expected: str | None = None
+
+
+class Item(NamedTuple):
+    """What became of one target: in a plan, in a trial, in the journal.
+
+    Attributes:
+        knob, instance: The target.
+        path: The file, for people to read; it is never sent to the helper.
+        old: The value before.
+        requested: The value wanted.
+        effective: The value read back, or None before anything was written.
+        status: One of `STATUSES`.
+        errno: The symbolic errno (`EINVAL`) where the kernel refused, else None.
+        note: One sentence for the operator, or "".
+        undo: `exact` or `best effort`.
+        parts: What each node of a quantity held before, wanted and got, else ().
+    """
+
+    knob: str
+    instance: str
+    path: str
+    old: str
+    requested: str
+    effective: str | None = None
+    status: str = PLANNED
+    errno: str | None = None
+    note: str = ""
+    undo: str = "exact"
+    parts: tuple[Part, ...] = ()
+
+
+class Part(NamedTuple):
+    """One node's share of a quantity: pages before, and pages now (None before writing)."""
+
+    instance: str
+    old: str
+    effective: str | None = None
+
+
+class Plan(NamedTuple):
+    """Changes checked against the machine; nothing is written.
+
+    Attributes:
+        items: One for each change, in the order in which they would be written.
+        warnings: Sentences for the operator.
+        hash: Digest of the changes and of the values they start from. `Apply` repeats it, so
+            that what is applied is exactly what was shown.
+    """
+
+    items: tuple[Item, ...]
+    warnings: tuple[str, ...]
+    hash: str
+
+
+class Trial(NamedTuple):
+    """An applied plan that can still be kept or put back.
+
+    Attributes:
+        id: 128 random bits in hex: the trial's name for programs.
+        number: A small number that counts the trials of this machine: its name for people.
+        owner_uid, owner_name: Who applied it.
+        attested: Whether the kernel vouches for the owner (peer credentials of the socket).
+        tty: The owner's terminal, or None.
+        started: Wall clock, seconds since the epoch; for display only.
+        deadline: CLOCK_BOOTTIME seconds at which the guardian puts everything back, or None when
+            the trial is over or never had one.
+        state: `applying`, `pending`, `kept`, `reverted`, `ended_by_reboot`.
+        items: Outcome of each target.
+        persist: Whether keeping it also writes the files that set it at boot.
+        persisted: `yes`, `no` or `failed`.
+        complete: False when going back fell short (drifted, vanished, partial).
+        message: Why the operator did it, as they said with `--message`.
+        title: What was applied, for a list: `profile classic` or `vm.swappiness`.
+    """
+
+    id: str
+    number: int
+    owner_uid: int
+    owner_name: str
+    attested: bool
+    tty: str | None
+    started: float
+    deadline: float | None
+    state: str
+    items: tuple[Item, ...]
+    persist: bool = False
+    persisted: str = "no"
+    complete: bool = True
+    message: str = ""
+    title: str = ""
+
+
+class HelloReply(NamedTuple):
+    """What the helper says of itself.
+
+    Attributes:
+        protocol: The version both sides speak.
+        helper_version: Version of the helper's sources.
+        bundle_sha256: Digest of the zipapp it runs from, "" when run in-process.
+        knob_hash: `knobs.table_hash()` of its table.
+        euid: Its effective uid.
+        caller_uid: Uid of the client, from the kernel where `attested`.
+        attested: Whether the kernel vouches for `caller_uid`.
+        journal_ok: Whether the journal can be written; without it nothing is changed.
+        guardian: How the guardian runs: `systemd`, `process`, or why it is missing.
+        container: What kind of container this is, or "": then writing needs `force`.
+        pending: The trial that is open on this machine, or None.
+    """
+
+    protocol: int
+    helper_version: str
+    bundle_sha256: str
+    knob_hash: str
+    euid: int
+    caller_uid: int
+    attested: bool
+    journal_ok: bool
+    guardian: str
+    container: str
+    pending: Trial | None
+
+
+class PublicState(NamedTuple):
+    """`/run/aitune/public.json`: what anybody may know without asking root.
+
+    Attributes:
+        boot_id: The boot it speaks of; of another boot it means nothing.
+        pending: The open trial, or None. Its deadline may have passed: then both guardian and
+            helper are gone, and the next start of the helper puts it back.
+        recent: The last ten trials that ended, newest first.
+    """
+
+    boot_id: str
+    pending: Trial | None
+    recent: tuple[Trial, ...] = ()
