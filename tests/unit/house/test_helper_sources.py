@@ -1,0 +1,58 @@
+"""What the code that runs as root may not contain, read off its syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aitune_helper
+
+SOURCES = sorted(Path(aitune_helper.__file__).parent.glob("*.py"))
+BANNED_IMPORTS = {"pickle", "shelve", "marshal", "tempfile", "importlib", "runpy", "shutil", "code"}
+BANNED_CALLS = {"eval", "exec", "compile", "open", "__import__", "input"}
+BANNED_OS = {"system", "popen", "chmod", "chown"}
+# The guardian's unit is started by systemd-run, before anything a client says is read.
+MAY_START_PROGRAMS = {"guardian.py"}
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+def calls_of(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """The calls of a module as (object, name); the object of a plain call is ''."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield "", node.func.id
+            elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+                yield node.func.value.id, node.func.attr
+
+
+def test_there_are_sources() -> None:
+    assert {"knobs.py", "server.py", "guardian.py"} <= {path.name for path in SOURCES}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_python_3_9_can_read_it(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_it_uses_none_of_what_is_banned(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    banned = BANNED_IMPORTS | (set() if path.name in MAY_START_PROGRAMS else {"subprocess"})
+    assert not set(imports_of(tree)) & banned
+    calls = set(calls_of(tree))
+    assert not {name for owner, name in calls if owner == ""} & BANNED_CALLS
+    assert not {name for owner, name in calls if owner == "os"} & BANNED_OS
+    assert not {
+        name for owner, name in calls if owner == "os" and name.startswith(("exec", "spawn"))
+    }
