@@ -1,0 +1,317 @@
+"""One machine behind one root directory: `/`, a capture of another machine, or the demo's tree.
+
+Everything that looks at a machine goes through `Host`, by the paths the machine itself would use
+(`/proc/meminfo`). Looking only: a Host never writes. A root other than `/` is treated as hostile:
+links are followed inside it alone, as `chroot` would, and nothing but regular files is opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from aitune_backends.capture_file import CaptureError, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Origin = Literal["live", "capture", "demo"]
+
+# Nothing this tool reads is larger; what is larger is not the file we take it for.
+MAX_FILE_BYTES = 1 << 20
+_MAX_LINKS = 40  # as the kernel's own path walk
+_CPU_DIR = "/sys/devices/system/cpu"
+_POLICY_DIR = f"{_CPU_DIR}/cpufreq"
+_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class HostError(Exception):
+    """The machine asked for cannot be opened; the message is one sentence for the operator."""
+
+
+class Host:
+    """A machine to look at. Satisfies the helper's `KernelIO`, except that writing is refused.
+
+    Paths are absolute as the machine sees them. Every method raises OSError like the system call
+    it stands for; a file that is too large or not a regular one is an OSError too.
+    """
+
+    def __init__(self, root: Path = Path("/"), *, origin: Origin = "live", label: str = "") -> None:
+        self.root = root
+        self.origin: Origin = origin
+        self.label = label
+        self._whole_machine = root == Path("/")
+        self._policies: dict[str, str] | None = None
+
+    def read(self, path: str, *, limit: int = MAX_FILE_BYTES) -> str:
+        """The whole text of a regular file; bytes that are no UTF-8 are replaced.
+
+        Args:
+            path: Absolute path as the machine sees it.
+            limit: Largest size accepted, in bytes; EFBIG beyond it.
+        """
+        fd = self.open(path)
+        try:
+            parts: list[bytes] = []
+            size = 0
+            while part := os.read(fd, 65536):
+                parts.append(part)
+                size += len(part)
+                if size > limit:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+        finally:
+            os.close(fd)
+        return b"".join(parts).decode("utf-8", "replace")
+
+    def write(self, path: str, value: str) -> None:
+        """Refused: a Host is for looking.
+
+        Raises:
+            OSError: always, EROFS.
+        """
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    def open(self, path: str) -> int:
+        """A descriptor for reading the same regular file again and again with `os.pread`."""
+        path = self._renamed(path)
+        fd = os.open(path, _READ_FLAGS) if self._whole_machine else self._open_inside(path)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return fd
+
+    def entries(self, path: str) -> list[str]:
+        """Sorted names of a directory."""
+        if path == _POLICY_DIR and self._shown_policies():
+            return sorted(self._shown_policies())
+        return self._listed(self._renamed(path))
+
+    def link(self, path: str) -> str:
+        """The text of a symbolic link, not followed."""
+        path = self._renamed(path)
+        if self._whole_machine:
+            return os.readlink(path)  # noqa: PTH115  Path would normalise the text
+        parent, name = path.rstrip("/").rsplit("/", 1)
+        fd = self._descend(parent, path)
+        try:
+            return os.readlink(name, dir_fd=fd)
+        finally:
+            os.close(fd)
+
+    def exists(self, path: str) -> bool:
+        """Whether the path leads to anything, links followed."""
+        path = self._renamed(path)
+        try:
+            if self._whole_machine:
+                os.stat(path)  # noqa: PTH116  called for hundreds of paths; a Path costs more
+            else:
+                os.close(self._descend(path, path))
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def first_line(self, path: str) -> str | None:
+        """The first line of a file without blanks around it, or None where it cannot be read."""
+        try:
+            lines = self.read(path).splitlines()
+        except (OSError, ValueError):
+            return None
+        return lines[0].strip() if lines else ""
+
+    def names(self, path: str) -> list[str]:
+        """Like `entries`, but empty where there is no such directory: absent is not an error."""
+        try:
+            return self.entries(path)
+        except (OSError, ValueError):
+            return []
+
+    # -- inside a root that is not ours ---------------------------------------------------------
+
+    def _listed(self, path: str) -> list[str]:
+        if self._whole_machine:
+            return sorted(os.listdir(path))  # noqa: PTH208  names are wanted, not Paths
+        fd = self._descend(path, path)
+        try:
+            listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+        finally:
+            os.close(fd)
+        try:
+            return sorted(os.listdir(listing))  # noqa: PTH208  a descriptor
+        finally:
+            os.close(listing)
+
+    def _open_inside(self, path: str) -> int:
+        fd = self._descend(path, path)
+        try:
+            # Looked at before it is opened: opening a device can already do something.
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            return os.open(f"/proc/self/fd/{fd}", _READ_FLAGS)
+        finally:
+            os.close(fd)
+
+    def _descend(self, path: str, shown: str) -> int:
+        """Walk `path` below the root, one component at a time; an O_PATH descriptor of its end.
+
+        Links are resolved by hand, so that neither `..` nor an absolute target leaves the root.
+        """
+        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+        trail = [os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
+        waiting = path.split("/")[::-1]
+        links = 0
+        try:
+            while waiting:
+                name = waiting.pop()
+                if name in ("", "."):
+                    continue
+                if name == "..":
+                    if len(trail) > 1:
+                        os.close(trail.pop())
+                    continue
+                fd = os.open(name, flags, dir_fd=trail[-1])
+                trail.append(fd)
+                if stat.S_ISLNK(os.fstat(fd).st_mode):
+                    links += 1
+                    if links > _MAX_LINKS:
+                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), shown)
+                    target = os.readlink("", dir_fd=fd)
+                    os.close(trail.pop())
+                    if target.startswith("/"):
+                        for above in trail[1:]:
+                            os.close(above)
+                        del trail[1:]
+                    waiting += target.split("/")[::-1]
+            return os.dup(trail[-1])
+        except OSError as error:
+            error.filename = shown
+            raise
+        finally:
+            for fd in trail:
+                os.close(fd)
+
+    # -- policies where the tree has only cpuN/cpufreq ------------------------------------------
+
+    def _renamed(self, path: str) -> str:
+        if not path.startswith(_POLICY_DIR + "/"):
+            return path
+        name, slash, rest = path[len(_POLICY_DIR) + 1 :].partition("/")
+        directory = self._shown_policies().get(name)
+        return f"{directory}{slash}{rest}" if directory else path
+
+    def _shown_policies(self) -> dict[str, str]:
+        """Policy names and the cpuN/cpufreq directories they stand for; empty where the kernel
+        lists its policies itself (captures of old kernels hold only cpuN/cpufreq).
+        """
+        if self._policies is None or (self._whole_machine and not self._policies):
+            self._policies = {}  # `first_line` below must not come back here
+            self._policies = self._grouped_policies()
+        return self._policies
+
+    def _grouped_policies(self) -> dict[str, str]:
+        with suppress(OSError, ValueError):
+            if any(name.startswith("policy") for name in self._listed(_POLICY_DIR)):
+                return {}
+        policies: dict[str, str] = {}
+        covered: set[int] = set()
+        numbers = sorted(
+            int(name[3:]) for name in self.names(_CPU_DIR) if re.fullmatch(r"cpu[0-9]{1,5}", name)
+        )
+        for number in numbers:
+            directory = f"{_CPU_DIR}/cpu{number}/cpufreq"
+            if number in covered or not self.exists(directory):
+                continue
+            related = self.first_line(f"{directory}/related_cpus") or ""
+            covered.update(int(cpu) for cpu in re.findall(r"\b[0-9]{1,5}\b", related))
+            policies[f"policy{number}"] = directory
+        return policies
+
+
+@contextmanager
+def open_host(path: str | None = None) -> Iterator[Host]:
+    """Open the machine itself, or the one that a directory or a tar archive is a copy of.
+
+    Args:
+        path: None for the running machine; a directory that holds `proc` or `sys` (or whose first
+            subdirectory does); or a tar archive of such, plain, gzip or xz, which is unpacked into
+            a private temporary directory and removed afterwards.
+
+    Raises:
+        HostError: there is no such thing, or it is no capture.
+    """
+    if path is None:
+        yield Host()
+        return
+    given = Path(path)
+    try:
+        if given.is_dir():
+            yield _host_below(given, path)
+        else:
+            with unpacked(given) as directory:
+                yield _host_below(directory, path)
+    except CaptureError as error:
+        raise HostError(str(error)) from error
+
+
+def _host_below(directory: Path, shown: str) -> Host:
+    root = _tree_root(directory)
+    if root is None:
+        raise HostError(f"{shown} holds neither proc nor sys: it is no capture of a machine.")
+    root = root.resolve()
+    if root == Path("/"):
+        return Host()
+    inner = "" if root == directory.resolve() else f" ({root.relative_to(directory.resolve())})"
+    if _is_live(root):
+        return Host(root, origin="live", label=f"the live machine below {shown}{inner}")
+    host = Host(root, origin="capture")
+    name = host.first_line("/proc/sys/kernel/hostname") or host.first_line("/etc/hostname")
+    host.label = f"a capture of {name or given_name(shown)}{inner} at {_taken(root)}"
+    return host
+
+
+def given_name(shown: str) -> str:
+    """The name of a capture by its file: without directories and `.tar.xz`."""
+    return re.sub(r"\.(tar|tgz|txz)(\.\w+)?$", "", Path(shown).name or shown)
+
+
+def _tree_root(directory: Path) -> Path | None:
+    """Where proc and sys lie: here, or in the first subdirectory by name that has them."""
+
+    def holds(candidate: Path) -> bool:
+        return any(
+            (candidate / name).is_dir() and not (candidate / name).is_symlink()
+            for name in ("proc", "sys")
+        )
+
+    if holds(directory):
+        return directory
+    below = sorted(child for child in directory.iterdir() if not child.is_symlink())
+    return next((child for child in below if child.is_dir() and holds(child)), None)
+
+
+def _is_live(root: Path) -> bool:
+    """Whether `root`/proc or `root`/sys is a mounted procfs or sysfs, by its device number."""
+    kinds: dict[str, str] = {}
+    with suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines():
+            mount, _, kind = line.partition(" - ")
+            kinds[mount.split(" ")[2]] = kind.split(" ")[0]
+    for name, kind in (("proc", "proc"), ("sys", "sysfs")):
+        with suppress(OSError):
+            device = (root / name).stat().st_dev
+            if kinds.get(f"{os.major(device)}:{os.minor(device)}") == kind:
+                return True
+    return False
+
+
+def _taken(root: Path) -> str:
+    """When a capture was taken: the date of a file that captures have, or of the root."""
+    for path in (*(root / "proc" / name for name in ("meminfo", "stat", "version")), root):
+        with suppress(OSError):
+            return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(path.lstat().st_mtime))
+    return "an unknown time"
