@@ -1,0 +1,197 @@
+"""What an operator types, `knob=value` or `knob@instance=value`, and the changes it means here.
+
+Parsing knows only the table of knobs. Expanding asks the machine: a choice or a limit goes to
+every instance, a quantity (a pool of huge pages) to the total and never to each node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aitune_helper import knobs, plan
+from aitune_helper.kernelfs import KernelIO, instances
+from aitune_helper.knobs import KNOBS, POOLS, Knob
+from aitune_helper.messages import Change
+
+_LONGEST_SHOWN = 60
+_MOST_LISTED = 8
+
+
+class ChangeError(ValueError):
+    """What was asked cannot be done here; its text is one sentence that names the choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One value that somebody wants, before it is known which targets it means.
+
+    Attributes:
+        knob: Id of an offered knob.
+        instance: `node1`, `policy0`, `nvme0n1`; None where none was named.
+        value: The value, of a form that the knob can take.
+    """
+
+    knob: str
+    instance: str | None
+    value: str
+
+    def __str__(self) -> str:
+        return f"{target_name(self.knob, self.instance)}={self.value}"
+
+
+def target_name(knob: str, instance: str | None) -> str:
+    """The name of a target as it is typed: `cpu.governor@policy3`, `vm.swappiness`."""
+    return f"{knob}@{instance}" if instance else knob
+
+
+def shown(text: str) -> str:
+    """Foreign text in a sentence of ours: shortened, control characters as `?`."""
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def brief_list(names: Sequence[str]) -> str:
+    """Names for a sentence; of many, the first ones, the last one and how many there are."""
+    if len(names) <= _MOST_LISTED:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MOST_LISTED - 2])} … {names[-1]} ({len(names)} in all)"
+
+
+def offered_knobs() -> tuple[str, ...]:
+    """Ids of every knob that may be changed, in the table's order."""
+    return tuple(knob.id for knob in KNOBS.values() if knob.offered)
+
+
+def find_knob(name: str) -> Knob:
+    """The offered knob of that id.
+
+    Raises:
+        ChangeError: There is none; the sentence names those that are offered.
+    """
+    knob = KNOBS.get(name)
+    if knob is not None and knob.offered:
+        return knob
+    others = [known for known in offered_knobs() if known not in POOLS]
+    pools = [f"{pool} and other sizes" for pool in POOLS if pool == "hugepages.2048kB"]
+    raise ChangeError(f'No knob is called "{shown(name)}"; there are {", ".join(others + pools)}.')
+
+
+def parse_target(text: str) -> tuple[Knob, str | None]:
+    """Read `knob` or `knob@instance`.
+
+    Raises:
+        ChangeError: No such knob is offered, or it cannot have such an instance.
+    """
+    name, at, instance = text.partition("@")
+    knob = find_knob(name)
+    if not at:
+        return knob, None
+    if knob.scope == knobs.GLOBAL:
+        raise ChangeError(f"{knob.id} is one setting of the whole machine; leave out @.")
+    if not instance or not knobs.instance_is_well_formed(knob, instance):
+        example = {knobs.NODE: "node0", knobs.POLICY: "policy0"}.get(knob.scope, "nvme0n1")
+        raise ChangeError(
+            f'"{shown(instance)}" names no {knob.scope}; write {knob.id}@{example}, for instance.'
+        )
+    return knob, instance
+
+
+def parse_change(text: str) -> Wanted:
+    """Read one change as it is typed.
+
+    Raises:
+        ChangeError: It is not of the form `knob=value` or `knob@instance=value`, or the knob, the
+            instance or the value cannot exist on any machine.
+    """
+    target, equals, value = text.partition("=")
+    if not equals:
+        raise ChangeError(f'"{shown(text)}" is no change; write knob=value or knob@instance=value.')
+    knob, instance = parse_target(target)
+    return wanted(knob, instance, value)
+
+
+def wanted(knob: Knob, instance: str | None, value: str) -> Wanted:
+    """Check a value against what the knob can take on any machine.
+
+    Raises:
+        ChangeError: The value is out of range, or no word that the knob knows.
+    """
+    if knob.is_integer or knob.choices:
+        reason = knobs.refusal(knob, value)
+    elif knobs.refusal(knob, value, listed=(value,)) is not None:
+        reason = f"{knob.id} takes a word such as {', '.join(knob.modules)}"
+    else:  # only the machine knows whether it has this word: asked when expanding
+        reason = None
+    if reason is not None:
+        raise ChangeError(f'{reason}, not "{shown(value)}".')
+    return Wanted(knob.id, instance, value)
+
+
+def expand(kernel: KernelIO, all_wanted: Sequence[Wanted]) -> tuple[Change, ...]:
+    """Turn what is wanted into changes of targets that this machine has.
+
+    A value for one named instance holds over the value for all of them, wherever it stands.
+
+    Args:
+        kernel: The machine, which lists its instances and their choices.
+        all_wanted: What is wanted, in the order in which it is to be written.
+
+    Raises:
+        ChangeError: The machine has no such knob or instance, an instance does not take the
+            value, or one target is given two values.
+    """
+    named: dict[tuple[str, str], str] = {}
+    for want in all_wanted:
+        if want.instance is not None:
+            _settle(named, want.knob, want.instance, want.value)
+    general: dict[tuple[str, str], str] = {}
+    for want in all_wanted:
+        for instance in _meant(kernel, want):
+            if (want.knob, instance) in named:
+                general[want.knob, instance] = named[want.knob, instance]
+            else:
+                _settle(general, want.knob, instance, want.value)
+    changes = tuple(Change(knob, instance, value) for (knob, instance), value in general.items())
+    for change in changes:
+        _check_value(kernel, change)
+    return changes
+
+
+def _settle(values: dict[tuple[str, str], str], knob: str, instance: str, value: str) -> None:
+    earlier = values.setdefault((knob, instance), value)
+    if earlier != value:
+        name = target_name(knob, instance)
+        raise ChangeError(f"{name} is given twice, as {earlier} and as {value}; give it once.")
+
+
+def _meant(kernel: KernelIO, want: Wanted) -> Iterable[str]:
+    """The instances one wanted value goes to; "" is the global knob or the total."""
+    knob = KNOBS[want.knob]
+    present = instances(kernel, knob)
+    if knob.quantity and want.instance is None:
+        return ("",)
+    if not present:
+        raise ChangeError(f"{knob.id} cannot be set: this machine has none.")
+    if want.instance is None:
+        return present
+    if want.instance not in present:
+        raise ChangeError(
+            f"{knob.id} has no instance {want.instance} here; there are {brief_list(present)}."
+        )
+    return (want.instance,)
+
+
+def _check_value(kernel: KernelIO, change: Change) -> None:
+    knob = KNOBS[change.knob]
+    if knob.quantity and not change.instance:
+        try:
+            plan.reading(kernel, knob)
+        except OSError:
+            raise ChangeError(
+                f"{knob.id} cannot be set: the kernel offers no huge pages of that size."
+            ) from None
+    reason = knobs.refusal(knob, change.value, plan.listed(kernel, knob, change.instance))
+    if reason is not None:
+        where = f" on {change.instance}" if change.instance else ""
+        raise ChangeError(f'{reason}{where}, not "{shown(change.value)}".')
