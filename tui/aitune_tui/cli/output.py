@@ -1,0 +1,108 @@
+"""How text reaches the outside: encodings that cannot fail, tables for people and for pipes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What our sentences use beyond ASCII, and what stands for it where that cannot be shown.
+_PLAIN = str.maketrans(
+    {"→": "->", "–": "-", "—": "-", "·": "-", "…": "...", "×": "x", "▲": "^", "✓": "+", "✗": "x",
+     "●": "*", "○": "o", "◆": "*", "≥": ">=", "≤": "<=", "“": '"', "”": '"', "’": "'"}
+)  # fmt: skip
+
+
+def prepare_streams() -> None:
+    """Make a character that the terminal cannot show a matter of looks, not of a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_plain() -> bool:
+    """Whether output is to be ASCII: the locale is C or POSIX, or the encoding is not UTF-8.
+
+    Python quietly sets LC_CTYPE to C.UTF-8 where the locale is C, so that value alone says
+    nothing of the terminal.
+    """
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
+    if encoding != "utf8":
+        return True
+    named = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or ""
+    if named in ("", "C.UTF-8", "C.utf8") and not os.environ.get("LC_ALL"):
+        named = os.environ.get("LANG", "")
+    return named in ("", "C", "POSIX")
+
+
+def shown(text: str) -> str:
+    """Text as this terminal shows it: no control characters, ASCII where that is all it has."""
+    text = "".join(
+        char if char.isprintable() or char == "\n" else "?" for char in text.expandtabs()
+    )
+    return text.translate(_PLAIN) if is_plain() else text
+
+
+def echo(text: str = "") -> None:
+    """Print to standard output."""
+    click.echo(shown(text))
+
+
+def note(text: str, *, as_json: bool = False) -> None:
+    """Print what people read while a command works; beside the object of a `--json` run."""
+    click.echo(shown(text), err=as_json)
+
+
+def error(text: str) -> None:
+    """Print to standard error."""
+    click.echo(shown(text), err=True)
+
+
+def prompt(text: str) -> None:
+    """Print a question to standard error, without ending its line."""
+    click.echo(shown(text), err=True, nl=False)
+
+
+def discard_stdout() -> None:
+    """Let what is still buffered go nowhere, after the reader of our pipe has left."""
+    void = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(void, sys.stdout.fileno())
+    os.close(void)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table: drawn by rich on a terminal, columns with two spaces between them elsewhere."""
+    cells = [[shown(cell) for cell in row] for row in rows]
+    heads = [shown(head) for head in headers]
+    if sys.stdout.isatty():
+        return _rich_table(heads, cells)
+    widths = [max(len(line[i]) for line in (heads, *cells)) for i in range(len(heads))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (heads, *cells)
+    )
+    return "\n".join(lines)
+
+
+def _rich_table(heads: list[str], cells: list[list[str]]) -> str:
+    # rich is imported only where there is a terminal to draw on: it costs a tenth of a second.
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.ASCII2 if is_plain() else box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    for head in heads:
+        drawn.add_column(Text(head), overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console = Console(highlight=False, markup=False, emoji=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    return captured.get().strip("\n")
