@@ -6,13 +6,18 @@ every instance, a quantity (a pool of huge pages) to the total and never to each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aitune_helper import knobs, plan
-from aitune_helper.kernelfs import KernelIO, instances
+from aitune_helper.kernelfs import instances
 from aitune_helper.knobs import KNOBS, POOLS, Knob
 from aitune_helper.messages import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aitune_helper.kernelfs import KernelIO
 
 _LONGEST_SHOWN = 60
 _MOST_LISTED = 8

@@ -1,0 +1,107 @@
+"""Queues of block devices."""
+
+from __future__ import annotations
+
+from aitune_backends.catalogue import sources
+from aitune_backends.catalogue.entry import BLOCK, Entry, Meaning, same_for_all
+
+_ABSENT = "This machine shows no disk whose queue can be set."
+
+SCHEDULER = Entry(
+    knob="block.scheduler",
+    title="Order of requests to a disk",
+    group=BLOCK,
+    what=(
+        "Who orders the requests waiting for a disk: none passes them on, mq-deadline bounds "
+        "how long one waits, kyber aims at latencies, bfq shares among programs."
+    ),
+    why=(
+        "An NVMe disk orders requests itself, and the kernel starts it with none. No comparison "
+        "shows a model loading faster by another scheduler: here for checking, not as a promise."
+    ),
+    meaning=Meaning(
+        effect="{instance} orders its requests by {value}. Loads are not expected to change.",
+        danger=(
+            "The disk pauses for an instant. The kernel resets nr_requests with it; undo puts "
+            "both back. A scheduler that is not loaded yet makes the kernel load its module."
+        ),
+        risk="low",
+        note="the disk pauses for an instant; nr_requests is reset",
+        note_short="resets nr_requests",
+    ),
+    stars=3,
+    evidence=(
+        "None is the kernel's own choice for NVMe, mq-deadline for a disk with one queue. "
+        "Measured: loads under all four overlapped, so no gain is shown."
+    ),
+    sources=(sources.ELEVATOR_SOURCE, sources.SYSFS_BLOCK, sources.MEASURED_READ_AHEAD),
+    absent=_ABSENT,
+    advice=same_for_all("none"),
+    differs="The kernel's own choice for this disk is {advised}; no load is known to gain.",
+)
+
+READ_AHEAD = Entry(
+    knob="block.read_ahead_kb",
+    title="Reading ahead",
+    group=BLOCK,
+    what=(
+        "How far the kernel reads ahead of a program that reads a file in order, in KiB, by "
+        "read and by mmap alike. A filesystem on md or dm uses the value of that device."
+    ),
+    why=(
+        "A load reads its files from front to back. With little read-ahead the disk waits for "
+        "the program between small requests. The one block setting that is known to matter."
+    ),
+    meaning=Meaning(
+        effect=(
+            "Files read in order from {instance} are fetched up to {value_size} ahead, from the "
+            "next read on. The kernel rounds to whole pages."
+        ),
+        danger="Random reads fetch more than they need; each open stream takes up to that much.",
+        risk="low",
+        note="random reads fetch more than they need",
+        note_short="random reads fetch more",
+    ),
+    values={
+        "0": Meaning(
+            effect="{instance} reads nothing ahead: every read waits for the disk.",
+            danger="Measured here: cold loads at a seventh of the speed.",
+            risk="high",
+            note="cold loads at a seventh of the speed",
+            note_short="loads far slower",
+        ),
+    },
+    stars=3,
+    evidence=(
+        "TuneD sets 4096 for throughput, hpc and accelerators. Measured on one virtual disk, "
+        "cold: 0 to 128 seven times faster, 128 to 1024 about twice, beyond that undecided."
+    ),
+    sources=(sources.TUNED, sources.MEASURED_READ_AHEAD, sources.LLAMA_CPP_28223),
+    absent=_ABSENT,
+    advice=same_for_all("4096"),
+    differs="Cold reads gained up to about 1024 KiB where it was measured.",
+)
+
+NR_REQUESTS = Entry(
+    knob="block.nr_requests",
+    title="Requests that may wait",
+    group=BLOCK,
+    what=(
+        "How many requests may wait in each queue of a disk. With the scheduler none, at most "
+        "what the hardware holds; changing the scheduler resets it."
+    ),
+    why="No source shows a load to gain from another value: leave it unless you measure.",
+    meaning=Meaning(
+        effect="Each queue of {instance} holds up to {value} requests.",
+        danger="More than the disk can hold is refused by the kernel.",
+        risk="low",
+        note="refused where the hardware holds fewer",
+        note_short="may be refused",
+    ),
+    stars=0,
+    evidence="Nothing shows that another value helps, so none is advised.",
+    sources=(sources.SYSFS_BLOCK,),
+    absent=_ABSENT,
+)
+
+ENTRIES = (SCHEDULER, READ_AHEAD, NR_REQUESTS)

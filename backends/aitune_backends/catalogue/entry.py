@@ -1,0 +1,101 @@
+"""What is known of one knob: its meaning, its risk, what is advised, and how well that is founded.
+
+Entries are data. Every fact in them has a source, named beside it; where nothing shows that a
+value helps, the entry says so and advises nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODEL_LOADING = "model-loading"
+INFERENCE = "inference"
+TRAINING = "training"
+GOALS = (MODEL_LOADING, INFERENCE, TRAINING)
+DEFAULT_GOAL = INFERENCE
+
+Risk = Literal["low", "medium", "high"]
+
+HUGE_PAGES = "Huge pages"
+OVERCOMMIT = "Overcommit"
+NUMA_AND_RECLAIM = "NUMA and reclaim"
+CPU = "CPU"
+BLOCK = "Block"
+GROUPS = (HUGE_PAGES, OVERCOMMIT, NUMA_AND_RECLAIM, CPU, BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What it means to set a knob, or to set it to one value.
+
+    Texts may hold `{name}` fields: `describe.Facts` says which.
+
+    Attributes:
+        effect: What changes, in whole sentences.
+        danger: What may go wrong, in whole sentences.
+        risk: How much that is worth: `low`, `medium`, or `high` (asks for the name to be typed).
+        note: The risk in half a line, for a plan 120 columns wide.
+        note_short: The same for 80 columns.
+    """
+
+    effect: str
+    danger: str
+    risk: Risk
+    note: str
+    note_short: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of one knob.
+
+    Attributes:
+        knob: Id of the knob.
+        title: Its name in plain words.
+        group: One of `GROUPS`.
+        what: What the kernel does with it.
+        why: Why it matters, or does not, to a model's load and to serving it.
+        meaning: What it means to change it.
+        stars: How well the advice is founded: 3 kernel documentation, several vendors or
+            measured; 2 one vendor; 1 custom; 0 nothing is advised.
+        evidence: Who says so, in one or two sentences.
+        sources: Where that can be read.
+        absent: Why a machine may not have it, and what to do then.
+        advice: The value advised for each goal, or None.
+        differs: Why another value is worth a look, in one sentence.
+        as_good: Values that serve as well as the advised one.
+        values: What single values mean, where that is more than `meaning` says.
+    """
+
+    knob: str
+    title: str
+    group: str
+    what: str
+    why: str
+    meaning: Meaning
+    stars: int
+    evidence: str
+    sources: tuple[str, ...]
+    absent: str
+    advice: Mapping[str, str | None] = field(default_factory=lambda: same_for_all(None))
+    differs: str = ""
+    as_good: tuple[str, ...] = ()
+    values: Mapping[str, Meaning] = field(default_factory=dict)
+
+    @property
+    def risk(self) -> Risk:
+        """The risk of changing it, apart from what single values mean."""
+        return self.meaning.risk
+
+    def meaning_of(self, value: str) -> Meaning:
+        """What it means to set this value."""
+        return self.values.get(value, self.meaning)
+
+
+def same_for_all(value: str | None) -> Mapping[str, str | None]:
+    """The same advice for every goal."""
+    return dict.fromkeys(GOALS, value)
