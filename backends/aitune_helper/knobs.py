@@ -56,6 +56,7 @@ class Knob(NamedTuple):
             snapshotted with it and put back after it, wherever they then differ.
         undo: `exact`, or `best effort` where the kernel may not give back what it took.
         persist: Which mechanism can set it at boot: `sysctl`, `udev`, `tmpfiles`.
+        rounds: Whether the kernel takes a value and keeps one near it, which is as wanted.
         offered: False for a knob that is only there to be put back with another.
     """
 
@@ -73,6 +74,7 @@ class Knob(NamedTuple):
     coupled: tuple[str, ...] = ()
     undo: str = EXACT
     persist: str = "sysctl"
+    rounds: bool = False
     offered: bool = True
 
     @property
@@ -187,6 +189,7 @@ KNOBS: dict[str, Knob] = {
             high=65536,
             unit="requests",
             persist="udev",
+            rounds=True,
         ),
         Knob(
             "block.read_ahead_kb",
@@ -196,6 +199,7 @@ KNOBS: dict[str, Knob] = {
             high=2**32 - 1,
             unit="KiB",
             persist="udev",
+            rounds=True,
         ),
     )
 }
@@ -246,7 +250,8 @@ def refusal(knob: Knob, value: str, listed: tuple[str, ...] = ()) -> str | None:
         if not knob.low <= int(value) <= knob.high:
             return f"{knob.id} takes {knob.low} to {knob.high}"
         return None
-    possible = knob.choices or listed + tuple(
+    possible = tuple(word for word in knob.choices if not listed or word in listed)
+    possible = possible or listed + tuple(
         word for word in knob.modules if listed and word not in listed
     )
     if _WORD.fullmatch(value) is None or value not in possible:

@@ -7,7 +7,7 @@ ill-typed field is refused, since a typing error in a request to root must not b
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 INTERFACE = "io.aitune.Helper1"
 PROTOCOL = 1
@@ -163,6 +163,8 @@ class HelloReply(NamedTuple):
         guardian: How the guardian runs: `systemd`, `process`, or why it is missing.
         container: What kind of container this is, or "": then writing needs `force`.
         pending: The trial that is open on this machine, or None.
+        notices: Sentences for the operator: what was found damaged and moved aside, what was put
+            back at this start.
     """
 
     protocol: int
@@ -176,6 +178,7 @@ class HelloReply(NamedTuple):
     guardian: str
     container: str
     pending: Trial | None
+    notices: tuple[str, ...] = ()
 
 
 class PublicState(NamedTuple):
@@ -191,3 +194,68 @@ class PublicState(NamedTuple):
     boot_id: str
     pending: Trial | None
     recent: tuple[Trial, ...] = ()
+
+
+R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any of the records above
+
+_RECORDS = {
+    record.__name__: record
+    for record in (Change, Item, Part, Plan, Trial, HelloReply, PublicState)
+}  # fmt: skip
+_SCALARS = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+
+
+def to_object(record: object) -> object:
+    """Turn a record into what JSON can carry: objects with its field names, lists, scalars."""
+    if isinstance(record, tuple):
+        names = getattr(record, "_fields", None)
+        if names is None:
+            return [to_object(value) for value in record]
+        return {name: to_object(value) for name, value in zip(names, record)}
+    return record
+
+
+def from_object(cls: type[R], value: object, *, strict: bool = False) -> R:
+    """Build a record from a JSON object, checking the type of every field.
+
+    Args:
+        cls: One of the records of this module, or another NamedTuple with such fields.
+        value: What JSON gave.
+        strict: Refuse unknown fields (a request) instead of passing over them (a reply).
+
+    Raises:
+        ValueError: A field is missing, unknown or of another type; the message names it.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"{cls.__name__} must be an object")
+    kinds: dict[str, object] = cls.__annotations__
+    defaults: dict[str, object] = getattr(cls, "_field_defaults", {})
+    unknown = [name for name in value if name not in kinds]
+    if unknown and strict:
+        raise ValueError(f"{cls.__name__} has no field {unknown[0]!a}")
+    fields = {}
+    for name, kind in kinds.items():
+        if name in value:
+            text = str(getattr(kind, "__forward_arg__", kind))
+            fields[name] = _typed(text, value[name], f"{cls.__name__}.{name}", strict=strict)
+        elif name not in defaults:
+            raise ValueError(f"{cls.__name__}.{name} is missing")
+    return cls(**fields)
+
+
+def _typed(kind: str, value: object, where: str, *, strict: bool) -> object:
+    """Check one field against its annotation, as it is written in this module."""
+    if kind.endswith(" | None"):
+        if value is None:
+            return None
+        kind = kind[: -len(" | None")]
+    if kind.startswith("tuple["):
+        if not isinstance(value, list):
+            raise ValueError(f"{where} must be a list")
+        inner = kind[len("tuple[") : -len(", ...]")]
+        return tuple(_typed(inner, part, where, strict=strict) for part in value)
+    if kind in _RECORDS:
+        return from_object(_RECORDS[kind], value, strict=strict)
+    if not isinstance(value, _SCALARS[kind]) or (kind != "bool" and isinstance(value, bool)):
+        raise ValueError(f"{where} must be {kind}")
+    return float(value) if kind == "float" and isinstance(value, (int, float)) else value

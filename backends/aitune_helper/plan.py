@@ -1,0 +1,313 @@
+"""Checking wanted changes against a machine: what would be written, from which values, and why not.
+
+Nothing here writes. The same code runs as root behind `Plan` and without rights in the app.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from aitune_helper import kernelfs, messages
+from aitune_helper.knobs import BEST_EFFORT, KNOBS, NODE, POOLS, Knob, canonical, parse_listed
+from aitune_helper.knobs import refusal as value_refusal
+from aitune_helper.messages import Change, Item, Part, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aitune_helper.kernelfs import KernelIO
+
+GIB = 2**30
+RESERVE_BYTES = 2 * GIB
+RESERVE_SHARE = 0.10
+CHANGES_MAX = 4096
+
+# What must be written after what: a scheduler resets the two others, read-ahead comes last.
+_ORDER = {"block.scheduler": 1, "block.nr_requests": 2, "block.read_ahead_kb": 3}
+_MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+
+
+class Refusal(ValueError):  # noqa: N818 (a refusal is its name on screen and in JSON too)
+    """A change that this machine, or this table, does not allow.
+
+    Attributes:
+        knob, instance: The target as the client named it.
+        reason: One sentence for the operator.
+    """
+
+    def __init__(self, knob: str, instance: str, reason: str) -> None:
+        super().__init__(reason)
+        self.knob = knob
+        self.instance = instance
+        self.reason = reason
+
+
+class Memory(NamedTuple):
+    """What /proc/meminfo says that a plan needs, in bytes."""
+
+    available: int
+    total: int
+    swap_total: int
+    committed: int
+    huge: int
+    default_pool: str
+
+    @property
+    def spare(self) -> int:
+        """What may be taken for huge pages: all but 2 GiB or a tenth of what is available."""
+        return self.available - max(RESERVE_BYTES, int(self.available * RESERVE_SHARE))
+
+
+def parse_memory(text: str) -> Memory:
+    """Read /proc/meminfo; a line that is missing counts as 0."""
+    kib = {name: int(number) for name, number in _MEMINFO.findall(text)}
+
+    def size(name: str) -> int:
+        return kib.get(name, 0) * 1024
+
+    return Memory(
+        size("MemAvailable"),
+        size("MemTotal"),
+        size("SwapTotal"),
+        size("Committed_AS"),
+        size("Hugetlb"),
+        f"hugepages.{kib.get('Hugepagesize', 0)}kB",
+    )
+
+
+def memory(kernel: KernelIO) -> Memory:
+    """Read /proc/meminfo of a machine."""
+    return parse_memory(kernel.read("/proc/meminfo"))
+
+
+def reading(kernel: KernelIO, knob: Knob, instance: str = "") -> str:
+    """The value of one target now, in canonical form.
+
+    Raises:
+        OSError: The file is not there or cannot be read.
+    """
+    return canonical(knob, kernel.read(knob.file(instance)))
+
+
+def listed(kernel: KernelIO, knob: Knob, instance: str = "") -> tuple[str, ...]:
+    """The words the kernel lists for a choice now; () for a number, or where none can be chosen.
+
+    A scheduler or a governor that is not listed may still be valid: see `Knob.modules`.
+    """
+    if knob.is_integer:
+        return ()
+    try:
+        if knob.listed_in:
+            return tuple(kernel.read(knob.listed_in.replace("{instance}", instance)).split())
+        return parse_listed(kernel.read(knob.file(instance)))[1]
+    except OSError:
+        return ()
+
+
+def pool_of(kernel: KernelIO, knob: Knob) -> str:
+    """The huge page pool that a knob sizes (`hugepages.2048kB`), or "" for any other knob."""
+    if knob.id == "vm.nr_hugepages":
+        return memory(kernel).default_pool
+    return knob.id if knob.id in POOLS else ""
+
+
+def page_bytes(pool: str) -> int:
+    """The bytes in one page of a pool, from its id."""
+    return int(pool[len("hugepages.") : -len("kB")]) * 1024
+
+
+def nodes_of_pool(kernel: KernelIO, knob: Knob, instance: str) -> tuple[tuple[Knob, str], ...]:
+    """The per-node targets that a pool's total spreads over; () for anything else.
+
+    A total is put back per node, since the kernel spreads a total evenly whatever it was before.
+    """
+    pool = "" if instance else pool_of(kernel, knob)
+    if pool not in KNOBS:
+        return ()
+    return tuple((KNOBS[pool], node) for node in kernelfs.instances(kernel, KNOBS[pool]))
+
+
+def make_plan(kernel: KernelIO, changes: Sequence[Change], *, force: bool = False) -> Plan:
+    """Check changes and say what each would do.
+
+    Args:
+        kernel: The machine.
+        changes: What is wanted; the order is kept but for limits of a disk after its scheduler.
+        force: Leave out the guards for memory.
+
+    Returns:
+        The plan. An item is `stale` where the kernel no longer holds the expected value,
+        `unchanged` where it already holds the wanted one, else `planned`.
+
+    Raises:
+        Refusal: For the first change that cannot be: unknown knob, instance or value, a target or
+            a pool named twice, or too little memory.
+    """
+    if len(changes) > CHANGES_MAX:
+        raise Refusal("", "", f"a plan takes at most {CHANGES_MAX} changes")
+    ordered = sorted(changes, key=lambda change: _ORDER.get(change.knob, 0))
+    items = tuple(_item(kernel, change) for change in ordered)
+    _refuse_doubles(kernel, items)
+    if not force:
+        _guard_memory(kernel, items)
+        _guard_commit(kernel, items)
+    return Plan(items, tuple(_warnings(items)), _digest(kernel, items))
+
+
+def _item(kernel: KernelIO, change: Change) -> Item:
+    """Check one change by itself."""
+    knob = KNOBS.get(change.knob)
+    if knob is None or not knob.offered:
+        raise Refusal(change.knob, change.instance, f"there is no knob {change.knob!a}")
+    if not kernelfs.exists(kernel, knob, change.instance):
+        raise Refusal(knob.id, change.instance, _no_instance(kernel, knob, change.instance))
+    choices = listed(kernel, knob, change.instance)
+    refused = value_refusal(knob, change.value, choices)
+    if refused is not None:
+        raise Refusal(knob.id, change.instance, refused)
+    try:
+        old = reading(kernel, knob, change.instance)
+        parts = tuple(
+            Part(node, reading(kernel, pool, node))
+            for pool, node in nodes_of_pool(kernel, knob, change.instance)
+        )
+    except OSError as error:
+        reason = f"{knob.id} cannot be read ({error_name(error)})"
+        raise Refusal(knob.id, change.instance, reason) from error
+    status = messages.UNCHANGED if old == change.value else messages.PLANNED
+    if change.expected is not None and change.expected != old:
+        status = messages.STALE
+    return Item(
+        knob.id,
+        change.instance,
+        knob.file(change.instance),
+        old,
+        change.value,
+        status=status,
+        note=_note(knob, old, change.value, choices),
+        undo=knob.undo,
+        parts=parts,
+    )
+
+
+def _no_instance(kernel: KernelIO, knob: Knob, instance: str) -> str:
+    """Say what there is instead of an instance that is not there."""
+    found = kernelfs.instances(kernel, knob)
+    if not found and not kernelfs.has_total(kernel, knob):
+        return f"this machine has no {knob.id}"
+    if found == ("",):
+        return f"{knob.id} has no instances"
+    choices = ", ".join(found[:16]) + (" …" if len(found) > 16 else "")
+    if not instance:
+        return f"{knob.id} needs an instance: {choices}"
+    return f"{knob.id} has no {instance!a} here, only: {choices}"
+
+
+def _note(knob: Knob, old: str, value: str, choices: tuple[str, ...]) -> str:
+    """The sentence that goes with an item, or ""."""
+    if choices and value not in choices:
+        return "not listed by the kernel now: its module must be loaded first"
+    if knob.undo == BEST_EFFORT and knob.is_integer and int(value) < int(old or 0):
+        return "pages given up may not come back: memory fragments"
+    return ""
+
+
+def _refuse_doubles(kernel: KernelIO, items: tuple[Item, ...]) -> None:
+    """Refuse a target named twice and a pool sized in two ways."""
+    seen: set[tuple[str, str]] = set()
+    pools: dict[str, set[str]] = {}
+    for item in items:
+        if (item.knob, item.instance) in seen:
+            raise Refusal(item.knob, item.instance, "named twice in one plan")
+        seen.add((item.knob, item.instance))
+        pool = pool_of(kernel, KNOBS[item.knob])
+        if pool:
+            ways = pools.setdefault(pool, set())
+            ways.add(NODE if item.instance else item.knob)
+            if len(ways) > 1:
+                reason = f"the pool {pool} is sized in two ways: {' and '.join(sorted(ways))}"
+                raise Refusal(item.knob, item.instance, reason)
+
+
+def _guard_memory(kernel: KernelIO, items: tuple[Item, ...]) -> None:
+    """Refuse huge pages that would leave the machine without memory."""
+    wanted = 0
+    for item in items:
+        pool = pool_of(kernel, KNOBS[item.knob])
+        if not pool:
+            continue
+        wanted += max(0, int(item.requested) - int(item.old or 0)) * page_bytes(pool)
+        now = memory(kernel)
+        if wanted and wanted > now.spare:
+            reason = (
+                f"takes {gib(wanted)} of {gib(now.available)} available; "
+                f"at most {gib(max(0, now.spare))} can be taken without force"
+            )
+            raise Refusal(item.knob, item.instance, reason)
+
+
+def _guard_commit(kernel: KernelIO, items: tuple[Item, ...]) -> None:
+    """Refuse strict accounting below what is already promised: every next allocation fails."""
+    wanted = {item.knob: item.requested for item in items}
+    mode = wanted.get("vm.overcommit_memory")
+    if mode is None and "vm.overcommit_ratio" in wanted:
+        mode = reading(kernel, KNOBS["vm.overcommit_memory"])
+    if mode != "2":
+        return
+    now = memory(kernel)
+    ratio = wanted.get("vm.overcommit_ratio") or reading(kernel, KNOBS["vm.overcommit_ratio"])
+    limit = (now.total - now.huge) * int(ratio) // 100 + now.swap_total
+    if ratio == "0":
+        limit = int(reading(kernel, KNOBS["vm.overcommit_kbytes"])) * 1024 + now.swap_total
+    if limit < now.committed:
+        reason = (
+            f"processes have been promised {gib(now.committed)}, but strict accounting would "
+            f"allow {gib(limit)}: every next allocation would fail, this session's too"
+        )
+        raise Refusal("vm.overcommit_memory", "", reason)
+
+
+def _warnings(items: Iterable[Item]) -> list[str]:
+    """Sentences about the plan as a whole."""
+    knobs = {item.knob for item in items if item.status == messages.PLANNED}
+    warnings = []
+    if "block.scheduler" in knobs:
+        warnings.append(
+            "changing a scheduler resets the queue length and the scheduler's own options"
+        )
+    if "thp.enabled" in knobs:
+        warnings.append("changing THP may change vm.min_free_kbytes; undo puts both back")
+    return warnings
+
+
+def _digest(kernel: KernelIO, items: tuple[Item, ...]) -> str:
+    """Digest of the changes, of the values they start from and of the devices they are for."""
+    text = json.dumps(
+        [
+            [
+                item.knob,
+                item.instance,
+                item.requested,
+                item.old,
+                [list(part) for part in item.parts],
+                kernelfs.identity(kernel, KNOBS[item.knob], item.instance),
+            ]
+            for item in items
+        ],
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def gib(size: int) -> str:
+    """A size for people: MiB below one GiB, else GiB with one decimal."""
+    return f"{size / 2**20:.0f} MiB" if size < GIB else f"{size / GIB:.1f} GiB"
+
+
+def error_name(error: OSError) -> str:
+    """The symbolic errno of an error, such as `EINVAL`."""
+    return errno.errorcode.get(error.errno or 0, "EIO")
