@@ -1,0 +1,182 @@
+"""The made-up machine's disks and GPUs, laid out under /sys/devices as a real machine lays them.
+
+`/sys/block/X` is a link into the PCI tree, and `device` a link back up from there, so that code
+which follows the links of a real machine finds its way here too.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .files import Files
+
+SECTOR = 512
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUpDisk:
+    """One disk: where it hangs, and how its queue is set.
+
+    Attributes:
+        name: `nvme0n1`.
+        pci: Path of its controller below /sys/devices, "" for a disk made of others.
+        below: Path from the controller down to the disk.
+        up: What its `device` link says.
+        node: NUMA node of the controller.
+        sectors: Size in units of 512 bytes.
+        depth: Requests its hardware queue takes; without a scheduler `nr_requests` is this.
+    """
+
+    name: str
+    pci: str
+    below: str
+    up: str
+    node: int
+    sectors: int
+    model: str
+    scheduler: str
+    read_ahead_kib: int
+    nr_requests: int
+    depth: int
+
+
+def _nvme(number: int) -> MadeUpDisk:
+    bus = 0x26 + 0x40 * (number // 2) + number % 2 * 0x10
+    return MadeUpDisk(
+        name=f"nvme{number}n1",
+        pci=f"pci0000:{bus:02x}/0000:{bus:02x}:01.0/0000:{bus + 1:02x}:00.0",
+        below=f"nvme/nvme{number}",
+        up=f"../../nvme{number}",
+        node=number // 2,
+        sectors=7_501_476_528,
+        model="SAMSUNG MZQL23T8HCLS-00A07",
+        scheduler="[none] mq-deadline",
+        read_ahead_kib=128,
+        nr_requests=1023,
+        depth=1023,
+    )
+
+
+NVME = tuple(_nvme(number) for number in range(4))
+SDA = MadeUpDisk(
+    name="sda",
+    pci="pci0000:00/0000:00:17.0",
+    below="ata1/host0/target0:0:0/0:0:0:0/block",
+    up="../../../0:0:0:0",
+    node=0,
+    sectors=937_703_088,
+    model="INTEL SSDSC2KB48",
+    scheduler="none [mq-deadline]",
+    read_ahead_kib=4096,
+    nr_requests=256,
+    depth=256,
+)
+DISKS = (*NVME, SDA)
+ARRAY = "md0"
+ARRAY_SLAVES = ("nvme0n1", "nvme1n1")
+GPUS = 8
+
+_DEVICES = "/sys/devices"
+_PCI = "/sys/bus/pci/devices"
+
+
+def build_disks(files: Files) -> None:
+    """Write every disk's directory, its links and its queue."""
+    for sequence, disk in enumerate(DISKS, start=1):
+        here = f"{_DEVICES}/{disk.pci}/{disk.below}/{disk.name}"
+        _build_disk(files, here, disk.name, disk.sectors, sequence)
+        files.put_all(
+            f"{here}/queue",
+            {
+                "scheduler": disk.scheduler,
+                "read_ahead_kb": disk.read_ahead_kib,
+                "nr_requests": disk.nr_requests,
+                "nomerges": 0,
+                "rq_affinity": 1,
+            },
+        )
+        files.link(f"{here}/device", disk.up)
+        _build_controller(files, disk, posixpath.normpath(f"{here}/{disk.up}"))
+    _build_array(files, len(DISKS) + 1)
+
+
+def _build_disk(files: Files, here: str, name: str, sectors: int, sequence: int) -> None:
+    files.put_all(
+        here,
+        {
+            "size": sectors,
+            "diskseq": sequence,
+            "dev": f"{8 if name == 'sda' else 259}:{sequence}",
+            "ro": 0,
+            "removable": 0,
+            "hidden": 0,
+        },
+    )
+    files.put_all(
+        f"{here}/queue",
+        {
+            "rotational": 0,
+            "logical_block_size": SECTOR,
+            "physical_block_size": 4096,
+            "hw_sector_size": SECTOR,
+            "max_sectors_kb": 128,
+            "max_hw_sectors_kb": 128,
+            "minimum_io_size": 4096,
+            "optimal_io_size": 0,
+            "write_cache": "write through",
+        },
+    )
+    for directory in ("slaves", "holders"):
+        files.path(f"{here}/{directory}").mkdir()
+    files.link_to(f"/sys/block/{name}", here)
+    files.link_to(f"/sys/class/block/{name}", here)
+
+
+def _build_controller(files: Files, disk: MadeUpDisk, device: str) -> None:
+    pci = f"{_DEVICES}/{disk.pci}"
+    files.put(f"{pci}/numa_node", str(disk.node))
+    address = disk.pci.rsplit("/", 1)[-1]
+    files.link_to(f"{_PCI}/{address}", pci)
+    files.put_all(pci, {"vendor": "0x144d" if disk in NVME else "0x8086", "class": "0x010802"})
+    files.put(f"{device}/model", f"{disk.model:<40}")
+    if disk in NVME:
+        files.put_all(device, {"numa_node": disk.node, "state": "live", "transport": "pcie"})
+        files.link(f"{device}/device", f"../../../{address}")
+
+
+def _build_array(files: Files, sequence: int) -> None:
+    here = f"{_DEVICES}/virtual/block/{ARRAY}"
+    _build_disk(files, here, ARRAY, 2 * NVME[0].sectors, sequence)
+    # Linux 6.8 gives an array neither a scheduler nor nr_requests: the files are not there.
+    files.put(f"{here}/queue/read_ahead_kb", "4096")
+    files.put_all(f"{here}/md", {"level": "raid0", "raid_disks": len(ARRAY_SLAVES)})
+    for slave in ARRAY_SLAVES:
+        files.link_to(f"{here}/slaves/{slave}", str(_real(files, slave)))
+        files.link_to(f"{_real(files, slave)}/holders/{ARRAY}", here)
+
+
+def _real(files: Files, disk: str) -> str:
+    target = files.path(f"/sys/block/{disk}").resolve()
+    return f"/{target.relative_to(files.root.resolve())}"
+
+
+def build_gpus(files: Files) -> None:
+    """Write eight H100: on the PCI bus, and as NVIDIA's driver tells of them."""
+    for number in range(GPUS):
+        node = number * 2 // GPUS
+        bus = 0x18 + 0x10 * number
+        address = f"0000:{bus + 1:02x}:00.0"
+        pci = f"{_DEVICES}/pci0000:{bus:02x}/0000:{bus:02x}:01.1/{address}"
+        files.put_all(
+            pci,
+            {"vendor": "0x10de", "device": "0x2330", "class": "0x030200", "numa_node": node},
+        )
+        files.link_to(f"{_PCI}/{address}", pci)
+        files.put(
+            f"/proc/driver/nvidia/gpus/{address}/information",
+            "Model: \t\t NVIDIA H100 80GB HBM3\n"
+            f"Bus Location: \t {address}\nDevice Minor: \t {number}",
+        )
