@@ -80,6 +80,7 @@ READ_AHEAD = Entry(
     absent=_ABSENT,
     advice=same_for_all("4096"),
     differs="Cold reads gained up to about 1024 KiB where it was measured.",
+    as_good_numbers=range(1024, 2**32),
 )
 
 NR_REQUESTS = Entry(

@@ -67,7 +67,8 @@ class Entry:
         absent: Why a machine may not have it, and what to do then.
         advice: The value advised for each goal, or None.
         differs: Why another value is worth a look, in one sentence.
-        as_good: Values that serve as well as the advised one.
+        as_good: Words that serve as well as the advised one.
+        as_good_numbers: Numbers that do.
         values: What single values mean, where that is more than `meaning` says.
     """
 
@@ -84,12 +85,17 @@ class Entry:
     advice: Mapping[str, str | None] = field(default_factory=lambda: same_for_all(None))
     differs: str = ""
     as_good: tuple[str, ...] = ()
+    as_good_numbers: range = range(0)
     values: Mapping[str, Meaning] = field(default_factory=dict)
 
     @property
     def risk(self) -> Risk:
         """The risk of changing it, apart from what single values mean."""
         return self.meaning.risk
+
+    def is_as_good(self, value: str) -> bool:
+        """Whether a value that is not the advised one serves as well."""
+        return value in self.as_good or (value.isdecimal() and int(value) in self.as_good_numbers)
 
     def meaning_of(self, value: str) -> Meaning:
         """What it means to set this value."""

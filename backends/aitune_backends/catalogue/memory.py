@@ -177,7 +177,7 @@ SWAPPINESS = Entry(
     absent="This kernel shows no vm.swappiness.",
     advice=same_for_all("10"),
     differs="While a model fills the page cache, programs may be swapped out.",
-    as_good=tuple(str(value) for value in range(1, 10)),
+    as_good_numbers=range(1, 10),
 )
 
 OVERCOMMIT_ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO)

@@ -1,0 +1,263 @@
+"""Every setting of a machine at one moment: read, judged, and with what sets it at boot.
+
+A pool of huge pages is shown once, under the name of its size: its total first, then its share on
+each node. `vm.nr_hugepages` is another name of the default size's pool and has a row of its own
+only where there are no pools at all, to say so.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import TYPE_CHECKING
+
+from aitune_backends.advice import Situation, Subject, judge, no_scheduler
+from aitune_backends.catalogue import DEFAULT_GOAL, ENTRIES
+from aitune_backends.owners import UNKNOWN, Owners
+from aitune_backends.probes.block import disk_names, read_disk
+from aitune_backends.probes.cpufreq import policy_names, read_policy
+from aitune_backends.probes.hugepages import read_pools
+from aitune_backends.probes.meminfo import memory, parse_meminfo
+from aitune_backends.targets import ABSENT, UNREAD, TargetStatus
+from aitune_helper import plan
+from aitune_helper.knobs import DISK, GLOBAL, KNOBS, POLICY, POOLS, Knob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aitune_backends.host import Host
+    from aitune_backends.readings import Disk, Memory, Policy, Sample
+
+DEFAULT_POOL = "vm.nr_hugepages"
+_NODES = "/sys/devices/system/node"
+_MISSING = (errno.ENOENT, errno.ENOTDIR)
+
+
+def survey(
+    host: Host,
+    sample: Sample | None = None,
+    goal: str = DEFAULT_GOAL,
+    owners: Owners | None = None,
+) -> tuple[TargetStatus, ...]:
+    """Read and judge every offered knob and every instance of it.
+
+    Args:
+        host: The machine. Only global settings are read from it when there is a sample.
+        sample: A tick's readings, from which pools, policies and disks are taken.
+        goal: What the machine is for, one of `catalogue.GOALS`.
+        owners: What sets settings at boot, where that was looked up.
+
+    Returns:
+        The targets in the catalogue's order; a knob this machine lacks has one `absent` target.
+    """
+    return tuple(_Survey(host, sample, goal, owners or UNKNOWN).targets())
+
+
+def default_pool(host: Host) -> str:
+    """The id of the pool that `vm.nr_hugepages` is another name of, "" where there is none."""
+    try:
+        pool = plan.memory(host).default_pool
+    except OSError:
+        return ""
+    return pool if pool in KNOBS else ""
+
+
+class _Survey:
+    """One pass over the machine; it lives as long as the pass."""
+
+    def __init__(self, host: Host, sample: Sample | None, goal: str, owners: Owners) -> None:
+        self._host = host
+        self._owners = owners
+        self._pools = sample.pools if sample else read_pools(host)
+        self._policies = sample.policies if sample else _policies(host)
+        self._disks = sample.disks if sample else _disks(host)
+        self._cpus = sample.cpus if sample else ()
+        self._default_pool = default_pool(host)
+        self._globals = {
+            knob.id: _read(host, knob)
+            for knob in KNOBS.values()
+            if knob.offered and knob.scope == GLOBAL
+        }
+        now = sample.memory if sample else _memory(host)
+        overcommit = self._globals["vm.overcommit_memory"]
+        self._situation = Situation(
+            goal=goal,
+            overcommit=overcommit if isinstance(overcommit, str) else None,
+            swap=now.swap_total if now else None,
+            nodes=_count_nodes(host),
+            stacked={below: disk.name for disk in self._disks for below in disk.slaves},
+        )
+
+    def targets(self) -> Iterator[TargetStatus]:
+        """Every target in the catalogue's order."""
+        for knob in map(KNOBS.__getitem__, ENTRIES):
+            if knob.id in POOLS:
+                yield from self._pool(knob)
+            elif knob.scope == POLICY:
+                yield from self._governors(knob)
+            elif knob.scope == DISK:
+                yield from self._queues(knob)
+            elif knob.id != DEFAULT_POOL:
+                yield self._global(knob)
+            elif not self._pools:
+                yield self._absent(knob)
+
+    def _global(self, knob: Knob) -> TargetStatus:
+        found = self._globals[knob.id]
+        if isinstance(found, str):
+            return self._judged(knob, Subject(knob.id, "", found), choices=knob.choices)
+        if found.errno in _MISSING:
+            return self._absent(knob)
+        return self._unread(knob, "", f"{(found.strerror or str(found)).lower()}")
+
+    def _pool(self, knob: Knob) -> Iterator[TargetStatus]:
+        for pool in self._pools:
+            if knob.id != f"hugepages.{pool.size_kib}kB":
+                continue
+            instance = "" if pool.node is None else f"node{pool.node}"
+            yield self._judged(knob, Subject(knob.id, instance, str(pool.total), pool=pool))
+
+    def _governors(self, knob: Knob) -> Iterator[TargetStatus]:
+        if not self._policies:
+            yield self._absent(knob)
+        nodes = {cpu.number: cpu.node for cpu in self._cpus}
+        for policy in self._policies:
+            note = _cores(policy.cpus, nodes)
+            if policy.governor is not None:
+                subject = Subject(knob.id, policy.name, policy.governor)
+                yield self._judged(knob, subject, choices=policy.governors, note=note)
+            elif policy.error:
+                yield self._unread(knob, policy.name, policy.error, note=note)
+            else:
+                yield self._absent(knob, policy.name, note=note)
+
+    def _queues(self, knob: Knob) -> Iterator[TargetStatus]:
+        if not self._disks:
+            yield self._absent(knob)
+        for disk in self._disks:
+            value = _queue_value(knob, disk)
+            if value is not None:
+                subject = Subject(knob.id, disk.name, value, disk=disk)
+                choices = disk.schedulers if knob.id == "block.scheduler" else ()
+                yield self._judged(knob, subject, choices=choices, note=disk.model)
+            else:
+                reason = no_scheduler(disk.name, disk.slaves)
+                yield self._absent(knob, disk.name, reason=reason, note=disk.model)
+
+    def _judged(
+        self, knob: Knob, subject: Subject, *, choices: tuple[str, ...] = (), note: str = ""
+    ) -> TargetStatus:
+        entry = ENTRIES[knob.id]
+        judgement = judge(entry, subject, self._situation)
+        named = self._named_at_boot(knob, subject.instance)
+        owner = self._owners.of(named)
+        return TargetStatus(
+            knob=knob.id,
+            instance=subject.instance,
+            path=knob.file(subject.instance),
+            value=subject.value,
+            unit=knob.unit,
+            choices=choices,
+            advised=judgement.advised,
+            state=judgement.state,
+            reason=judgement.reason,
+            owner=str(owner) if owner else None,
+            survives=self._owners.survives(named, subject.value),
+            evidence=entry.stars,
+            note=note,
+        )
+
+    def _named_at_boot(self, knob: Knob, instance: str) -> str:
+        """The name under which files of sysctl.d set a target, "" if they cannot."""
+        if knob.id == self._default_pool and not instance:
+            return DEFAULT_POOL
+        return knob.id
+
+    def _absent(
+        self, knob: Knob, instance: str = "", *, reason: str = "", note: str = ""
+    ) -> TargetStatus:
+        if not reason:
+            captured = self._host.origin == "capture"
+            reason = "Not in this capture." if captured else ENTRIES[knob.id].absent
+        return self._without_value(knob, instance, "", ABSENT, reason, note)
+
+    def _unread(self, knob: Knob, instance: str, why: str, *, note: str = "") -> TargetStatus:
+        path = knob.file(instance)
+        return self._without_value(
+            knob, instance, path, UNREAD, f"Reading {path} failed: {why}.", note
+        )
+
+    def _without_value(
+        self, knob: Knob, instance: str, path: str, state: str, reason: str, note: str
+    ) -> TargetStatus:
+        return TargetStatus(
+            knob=knob.id,
+            instance=instance,
+            path=path,
+            value=None,
+            unit=knob.unit,
+            choices=(),
+            advised=None,
+            state=state,
+            reason=reason,
+            owner=None,
+            survives=None,
+            evidence=ENTRIES[knob.id].stars,
+            note=note,
+        )
+
+
+def _read(host: Host, knob: Knob) -> str | OSError:
+    """The value of a global knob, or why it cannot be read."""
+    try:
+        return plan.reading(host, knob)
+    except OSError as error:
+        return error
+
+
+def _queue_value(knob: Knob, disk: Disk) -> str | None:
+    """One value of a disk's queue; None where it has none, or none that means anything."""
+    if knob.id == "block.read_ahead_kb":
+        return None if disk.read_ahead_kib is None else str(disk.read_ahead_kib)
+    if not disk.schedulers:  # it passes requests on: what its queue says is not looked at
+        return None
+    if knob.id == "block.scheduler":
+        return disk.scheduler
+    return None if disk.nr_requests is None else str(disk.nr_requests)
+
+
+def _cores(cpus: tuple[int, ...], nodes: Mapping[int, int | None]) -> str:
+    """Which cores a policy covers, and where they are: `cpu 0-31, node0`."""
+    homes = sorted({node for cpu in cpus if (node := nodes.get(cpu)) is not None})
+    return ", ".join([f"cpu {cpu_ranges(cpus)}", *(f"node{node}" for node in homes)])
+
+
+def cpu_ranges(cpus: Sequence[int]) -> str:
+    """Ascending numbers as the kernel lists them: `0-3,8`."""
+    ranges: list[tuple[int, int]] = []
+    for cpu in cpus:
+        if ranges and cpu == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], cpu)
+        else:
+            ranges.append((cpu, cpu))
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def _count_nodes(host: Host) -> int | None:
+    """NUMA nodes; None on a kernel or in a capture without any."""
+    return sum(1 for name in host.names(_NODES) if re.fullmatch(r"node[0-9]+", name)) or None
+
+
+def _memory(host: Host) -> Memory | None:
+    try:
+        return memory(parse_meminfo(host.read("/proc/meminfo")))
+    except OSError:
+        return None
+
+
+def _policies(host: Host) -> tuple[Policy, ...]:
+    return tuple(read_policy(host.read, name) for name in policy_names(host))
+
+
+def _disks(host: Host) -> tuple[Disk, ...]:
+    return tuple(read_disk(host, host.read, name) for name in disk_names(host))
