@@ -31,5 +31,5 @@ def pair(before: LoadResult, after: LoadResult) -> BeforeAfter:
         ValueError: They did not do the same work.
     """
     if before.request.work != after.request.work:
-        raise ValueError("before and after did not read the same files in the same way")
+        raise ValueError("Before and after did not read the same files in the same way.")
     return BeforeAfter(before, after)

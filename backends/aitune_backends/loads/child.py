@@ -67,7 +67,7 @@ def main() -> int:
         return 1
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
-        _emit(FAILED, sentence=what + (error.strerror or str(error)).lower())
+        _emit(FAILED, sentence=f"{what}{(error.strerror or str(error)).lower()}.")
         return 1
     return 0
 
@@ -97,7 +97,7 @@ def _one_run(request: LoadRequest, number: int) -> LoadRun:
     seconds = time.perf_counter() - started
     usage_after, fetched_after = resource.getrusage(resource.RUSAGE_SELF), _read_bytes()
     if reading.done != request.bytes:
-        raise ReadError("the files changed their size since they were found")
+        raise ReadError("The files changed their size since they were found.")
     read_bytes = None if fetched is None or fetched_after is None else fetched_after - fetched
     return LoadRun(
         seconds=seconds,

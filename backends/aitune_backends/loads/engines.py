@@ -102,7 +102,7 @@ class Reading:
                 self._engine(span, self._rings[number], count)
         except OSError as error:
             path = error.filename or (span.path if span else "a file")
-            self._error = ReadError(f"{path}: {(error.strerror or str(error)).lower()}")
+            self._error = ReadError(f"{path}: {(error.strerror or str(error)).lower()}.")
         except Exception as error:  # noqa: BLE001 - handed to the thread that waits
             self._error = error
 
@@ -129,7 +129,7 @@ def _buffered(span: Span, ring: mmap.mmap, count: Callable[[int], None]) -> None
                 wanted = min(BLOCK, RING - slot, span.length - done)
                 got = os.preadv(fd, [view[slot : slot + wanted]], span.start + done)
                 if got == 0:
-                    raise ReadError(f"{span.path} became shorter while it was read")
+                    raise ReadError(f"{span.path} became shorter while it was read.")
                 done += got
                 count(got)
     finally:
@@ -145,7 +145,7 @@ def _mmap(span: Span, ring: mmap.mmap, count: Callable[[int], None]) -> None:
                 # A page that is gone from under the map kills us with SIGBUS; asking first turns
                 # nearly every such death into a sentence.
                 if os.fstat(fd).st_size < span.start + min(done + BLOCK, span.length):
-                    raise ReadError(f"{span.path} became shorter while it was read")
+                    raise ReadError(f"{span.path} became shorter while it was read.")
                 wanted = min(BLOCK, span.length - done)
                 ctypes.memmove(ctypes.byref(slots, done % RING), address + done, wanted)
                 count(wanted)

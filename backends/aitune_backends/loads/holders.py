@@ -55,8 +55,8 @@ def sentence(holders: Iterable[Holder]) -> str:
     names = ", ".join(f"{holder.command} ({holder.pid})" for holder in found[:4])
     more = f" and {len(found) - 4} more" if len(found) > 4 else ""
     if any(holder.maps for holder in found):
-        return f"mapped by {names}{more}: these pages stay in memory, so no run can be cold"
-    return f"open in {names}{more}: evicting takes these pages from there too"
+        return f"Mapped by {names}{more}: these pages stay in memory, so no run can be cold."
+    return f"Open in {names}{more}: evicting takes these pages from there too."
 
 
 def _opens_one(folder: Path, wanted: set[tuple[int, int]]) -> bool:

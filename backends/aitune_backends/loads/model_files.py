@@ -53,7 +53,7 @@ def find_model(paths: Sequence[str | os.PathLike[str]]) -> ModelFiles:
         ModelError: Something is missing, unreadable, empty, or no file.
     """
     if not paths:
-        raise ModelError("no path was given")
+        raise ModelError("No path was given.")
     given = [Path(path).absolute() for path in paths]
     found: dict[tuple[int, int], Path] = {}
     size = 0
@@ -73,7 +73,7 @@ def _files_of(path: Path) -> Iterable[Path]:
             sorted((entry.name for entry in path.iterdir()), key=_natural) if is_directory else []
         )
     except OSError as error:
-        raise ModelError(f"{path}: {_why(error)}") from None
+        raise ModelError(f"{path}: {_why(error)}.") from None
     if not is_directory:
         return (path,)
     if _INDEX in names:
@@ -82,16 +82,16 @@ def _files_of(path: Path) -> Iterable[Path]:
         files = [path / name for name in names if name.endswith(endings)]
         if files:
             return files
-    raise ModelError(f"{path} holds no model files ({_KINDS_SENTENCE})")
+    raise ModelError(f"{path} holds no model files ({_KINDS_SENTENCE}).")
 
 
 def _shards(index: Path) -> list[Path]:
     try:
         names = parse_index(index.read_text("utf-8"))
     except OSError as error:
-        raise ModelError(f"{index}: {_why(error)}") from None
+        raise ModelError(f"{index}: {_why(error)}.") from None
     except ValueError as error:
-        raise ModelError(f"{index}: {error}") from None
+        raise ModelError(f"{index}: {error}.") from None
     return [index.parent / name for name in names]
 
 
@@ -123,15 +123,15 @@ def _readable(path: Path) -> os.stat_result:
         # Without O_NONBLOCK, opening a FIFO would wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ModelError(f"{path}: {_why(error)}") from None
+        raise ModelError(f"{path}: {_why(error)}.") from None
     try:
         status = os.fstat(fd)
     finally:
         os.close(fd)
     if not stat.S_ISREG(status.st_mode):
-        raise ModelError(f"{path} is not a regular file")
+        raise ModelError(f"{path} is not a regular file.")
     if status.st_size == 0:
-        raise ModelError(f"{path} is empty")
+        raise ModelError(f"{path} is empty.")
     return status
 
 

@@ -62,15 +62,15 @@ class LoadRequest:
             ValueError: One sentence that names the choices.
         """
         if self.engine not in ENGINES:
-            raise ValueError(f"the engine is one of: {', '.join(ENGINES)}")
+            raise ValueError(f"The engine is one of: {', '.join(ENGINES)}.")
         if self.state not in STATES:
-            raise ValueError(f"the state is one of: {', '.join(STATES)}")
+            raise ValueError(f"The state is one of: {', '.join(STATES)}.")
         if not 1 <= self.threads <= MAX_THREADS:
-            raise ValueError(f"threads are 1 to {MAX_THREADS}")
+            raise ValueError(f"Threads are 1 to {MAX_THREADS}.")
         if not 1 <= self.runs <= MAX_RUNS:
-            raise ValueError(f"runs are 1 to {MAX_RUNS}")
+            raise ValueError(f"Runs are 1 to {MAX_RUNS}.")
         if not self.files:
-            raise ValueError("there is no file to read")
+            raise ValueError("There is no file to read.")
 
     @property
     def work(self) -> tuple[object, ...]:
@@ -118,6 +118,7 @@ class Place:
         machine: Hash of its machine-id, "" where it has none.
         boot: Its boot id.
         kernel: Release of its kernel.
+        trial: Id of the trial that was pending then, or "".
         settings: Knobs in force before the first run, `knob` or `knob@instance` -> value.
     """
 
@@ -126,6 +127,7 @@ class Place:
     machine: str
     boot: str
     kernel: str
+    trial: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -251,6 +253,7 @@ def result_as_json(result: LoadResult) -> dict[str, object]:
         "machine": place.machine,
         "boot": place.boot,
         "kernel": place.kernel,
+        "trial": place.trial or None,
         "settings": dict(place.settings),
     }
 

@@ -72,6 +72,11 @@ class LoadTest:
         with self._lock:
             return self._process.pid if self._process is not None else None
 
+    @property
+    def started(self) -> bool:
+        """Whether there are events to wait for."""
+        return self._thread.ident is not None
+
     def start(self) -> LoadTest:
         """Begin; returns the test itself, to iterate over."""
         self._thread.start()
@@ -108,7 +113,7 @@ class LoadTest:
         try:
             end = self._measure()
         except Exception as error:  # noqa: BLE001 - whoever iterates must get an end
-            end = Failed(f"the load test could not run: {error}")
+            end = Failed(f"The load test could not run: {error}.")
         self._events.put(Cancelled() if self._cancelled.is_set() else end)
 
     def _measure(self) -> Event:
@@ -181,8 +186,8 @@ def notes_on(runs: list[LoadRun]) -> tuple[str, ...]:
     ]
     if fetched and min(fetched) < 1 - child.TOLERANCE:
         return (
-            f"only {min(fetched):.0%} of the bytes were counted as read from storage: the file "
-            "system compresses, or has a cache of its own that was not emptied",
+            f"Only {min(fetched):.0%} of the bytes were counted as read from storage: the file "
+            "system compresses, or has a cache of its own that was not emptied.",
         )
     return ()
 
@@ -199,10 +204,10 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _death(status: int | None, complaints: str) -> str:
     """Why a child that said nothing is gone, in one sentence."""
     if status == -signal.SIGBUS:
-        return "a file became shorter while it was read, or its disk gave an error"
+        return "A file became shorter while it was read, or its disk gave an error."
     if status == -signal.SIGKILL:
-        return "the reading process was killed, perhaps because memory ran out"
+        return "The reading process was killed, perhaps because memory ran out."
     if status is not None and status < 0:
-        return f"the reading process was ended by {signal.Signals(-status).name}"
+        return f"The reading process was ended by {signal.Signals(-status).name}."
     lines = complaints.strip().splitlines()
-    return f"the reading process failed: {lines[-1]}" if lines else "the reading process failed"
+    return f"The reading process failed: {lines[-1] if lines else 'it did not say why'}."

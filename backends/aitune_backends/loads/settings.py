@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aitune_backends.loads.records import Place
+from aitune_backends.public_state import PublicFile
 from aitune_helper.kernelfs import KernelIO, instances
 from aitune_helper.knobs import DISK, GLOBAL, KNOBS, Knob
 from aitune_helper.plan import reading
@@ -26,8 +27,14 @@ def this_place(kernel: KernelIO, files: Sequence[str]) -> Place:
         machine=machine_hash(),
         boot=_line(Path("/proc/sys/kernel/random/boot_id")),
         kernel=os.uname().release,
+        trial=_pending_trial(),
         settings=settings_in_force(kernel, files),
     )
+
+
+def _pending_trial() -> str:
+    public = PublicFile().read()
+    return public.pending.id if public is not None and public.pending is not None else ""
 
 
 def machine_hash(machine_id: Path = Path("/etc/machine-id")) -> str:

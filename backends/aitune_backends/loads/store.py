@@ -28,7 +28,8 @@ _TABLES = f"""
 CREATE TABLE results (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at REAL NOT NULL, host TEXT NOT NULL, machine TEXT NOT NULL, boot TEXT NOT NULL,
-    kernel TEXT NOT NULL, settings TEXT NOT NULL, request TEXT NOT NULL, notes TEXT NOT NULL
+    kernel TEXT NOT NULL, trial TEXT NOT NULL, settings TEXT NOT NULL,
+    request TEXT NOT NULL, notes TEXT NOT NULL
 );
 CREATE INDEX results_of_a_machine ON results (machine, at);
 CREATE TABLE runs (
@@ -40,6 +41,10 @@ PRAGMA user_version = {VERSION};
 """
 
 
+_INSERT_RESULT = (
+    "INSERT INTO results (at, host, machine, boot, kernel, trial, settings, request, notes)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 # The names are ours, from the record's own fields.
 _INSERT_RUN = f"INSERT INTO runs VALUES (?, ?{', ?' * len(_RUN_COLUMNS)})"  # noqa: S608
 
@@ -68,9 +73,8 @@ class Store:
         request, settings, notes = (json.dumps(text) for text in texts)
         with self._open() as database, database:
             cursor = database.execute(
-                "INSERT INTO results (at, host, machine, boot, kernel, settings, request, notes)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*astuple(place)[:5], settings, request, notes),
+                _INSERT_RESULT,
+                (*astuple(place)[:6], settings, request, notes),
             )
             number = int(cursor.lastrowid or 0)
             database.executemany(
@@ -112,7 +116,7 @@ class Store:
             with closing(self._connect()) as database:
                 yield database
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            raise StoreError(f"{self.path}: {error}.") from error
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -166,7 +170,7 @@ def _result(database: sqlite3.Connection, row: sqlite3.Row) -> LoadResult:
     runs = database.execute("SELECT * FROM runs WHERE result = ? ORDER BY number", (row["id"],))
     request = json.loads(row["request"])
     place = Place(
-        row["at"], row["host"], row["machine"], row["boot"], row["kernel"],
+        row["at"], row["host"], row["machine"], row["boot"], row["kernel"], row["trial"],
         json.loads(row["settings"]),
     )  # fmt: skip
     return LoadResult(
