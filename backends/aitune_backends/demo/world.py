@@ -54,10 +54,13 @@ class Accounts:
         return max(0, self.free + self.cache - _RESERVE_KIB)
 
 
+SEED = 1010  # of all seeds the one whose mean frequencies at time 0 are 3.46 and 1.21 GHz
+
+
 class World:
     """The made-up machine in time. Safe to use from several threads."""
 
-    def __init__(self, files: Files, *, seed: int = 1010, at: float = 0.0) -> None:
+    def __init__(self, files: Files, *, seed: int = SEED, at: float = 0.0) -> None:
         """Start the story `at` seconds and write what it says.
 
         Args:

@@ -1,0 +1,55 @@
+"""The made-up machine's helper: the real one's core, in a thread behind a socket pair."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aitune_backends.helper_client import Session
+from aitune_backends.public_state import PublicFile
+from aitune_helper.places import Places
+
+if TYPE_CHECKING:
+    from aitune_helper.messages import PublicState
+
+    from .kernel import DemoKernel
+
+
+class DemoLink:
+    """The way to the demo's helper; nobody is asked for a password."""
+
+    def __init__(self, kernel: DemoKernel, root: Path) -> None:
+        """Stand ready to start it.
+
+        Args:
+            kernel: What it writes to.
+            root: The made-up machine's directory, in which it keeps its records.
+        """
+        self._kernel = kernel
+        self._places = Places(f"{root}/run/aitune", f"{root}/var/lib/aitune", f"{root}/etc")
+        self._public = PublicFile(Path(self._places.public))
+
+    @property
+    def name(self) -> str:
+        """What stands between us and the helper."""
+        return "demo"
+
+    def connect(self, *, ask: bool) -> Session:
+        """Start a helper of our own; see `HelperLink.connect`."""
+        from aitune_helper import server
+
+        ours, theirs = socket.socketpair()
+        core = server.Core(self._kernel, self._places)
+
+        def serve() -> None:
+            with theirs:
+                server.serve(core, theirs.fileno(), theirs.fileno())
+
+        threading.Thread(target=serve, name="demo-helper", daemon=True).start()
+        return Session(ours)
+
+    def state(self) -> PublicState | None:
+        """What the helper tells anybody."""
+        return self._public.read()
