@@ -1,0 +1,366 @@
+"""Talking to the root helper: one connection, one call at a time, errors as sentences.
+
+`HelperLink` is what the rest of the app holds: it knows how to come by a `Session`, and what
+anybody may know of trials without one. `RealLink` goes through sudo; the demo has its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from aitune_backends import elevation, helper_errors
+from aitune_backends.channel import Channel, ChannelError
+from aitune_backends.helper_bundle import bundle, bundle_sha256
+from aitune_backends.helper_errors import HelperError, NotElevated, NotInstalled
+from aitune_backends.public_state import PUBLIC, PublicFile
+from aitune_helper import VERSION, knobs
+from aitune_helper.messages import (
+    INTERFACE,
+    PROTOCOL,
+    ROLLBACK,
+    HelloReply,
+    Item,
+    Plan,
+    Trial,
+    from_object,
+    to_object,
+)
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from aitune_helper.messages import Change, PublicState
+
+__all__ = [
+    "HelperError",
+    "HelperLink",
+    "History",
+    "NotElevated",
+    "NotInstalled",
+    "RealLink",
+    "Session",
+    "bundle",
+    "bundle_sha256",
+]
+
+R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any record of the protocol
+CLIENT = "aitune-tui"
+
+
+class History(NamedTuple):
+    """What the journal holds.
+
+    Attributes:
+        trials: The newest first.
+        damaged: How many of its lines could not be read.
+    """
+
+    trials: tuple[Trial, ...]
+    damaged: int
+
+
+class _Planned(NamedTuple):
+    plan: Plan
+
+
+class _Tried(NamedTuple):
+    trial: Trial
+
+
+class _Kept(NamedTuple):
+    trial: Trial
+    files: tuple[str, ...]
+
+
+class _Files(NamedTuple):
+    files: tuple[str, ...]
+
+
+class _Step(NamedTuple):
+    done: int
+    total: int
+    item: Item
+
+
+class Session:
+    """A connection to a running helper, which has said hello.
+
+    Blocking, one call at a time, safe to use from a worker thread. `cancel` alone may be called
+    while another thread is inside `apply`.
+
+    Attributes:
+        hello: What the helper said of itself.
+    """
+
+    def __init__(
+        self,
+        connected: socket.socket,
+        child: elevation.Child | None = None,
+        *,
+        hello_timeout: float | None = None,
+    ) -> None:
+        """Say hello.
+
+        Args:
+            connected: Our end of the connection; it is closed with the session.
+            child: The process at the other end, where there is one.
+            hello_timeout: Seconds to wait for the answer; None while somebody may be typing.
+
+        Raises:
+            HelperError: `gone` without an answer, `protocol` with one that is none of ours.
+        """
+        self._channel = Channel(connected)
+        self._child = child
+        self._calling = threading.Lock()
+        greeting = {"protocol_max": PROTOCOL, "client": CLIENT, "client_version": VERSION}
+        try:
+            reply = self._call("Hello", greeting, timeout=hello_timeout)
+            self.hello: HelloReply = _read(HelloReply, reply)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether an installed helper is of other sources than this program would install."""
+        return self.hello.bundle_sha256 not in ("", bundle_sha256())
+
+    def plan(self, changes: Sequence[Change], force: bool = False) -> Plan:
+        """Check changes against the machine; writes nothing."""
+        reply = self._call("Plan", {"changes": _objects(changes), "force": force})
+        return _read(_Planned, reply).plan
+
+    def apply(
+        self,
+        changes: Sequence[Change],
+        plan_hash: str,
+        *,
+        ttl_s: float,
+        on_partial: str = ROLLBACK,
+        persist: bool = False,
+        message: str = "",
+        title: str = "",
+        force: bool = False,
+        undo_of: str | None = None,
+        progress: Callable[[int, int, Item], None] | None = None,
+    ) -> Trial:
+        """Write what was planned, and start the trial.
+
+        Args:
+            changes: As they were planned.
+            plan_hash: The plan's hash: what is applied is exactly what was shown.
+            ttl_s: Seconds until the guardian puts everything back, counted from the last write.
+            on_partial: `rollback` or `accept`.
+            persist: Whether keeping the trial also writes the files that set it at boot.
+            message: Why the operator does it.
+            title: What it is, for a list.
+            force: Pass the memory guard, and write in a container.
+            undo_of: Id of the kept trial that this puts back.
+            progress: Called with (done, of, the item just written).
+
+        Returns:
+            The trial: pending, or reverted where it did not come out as wanted.
+
+        Raises:
+            HelperError: Nothing was written.
+            KeyboardInterrupt: Stopped from the keyboard; what was written is put back.
+        """
+        if self.hello.knob_hash != knobs.table_hash():
+            raise helper_errors.outdated()
+        parameters: dict[str, object] = {
+            "changes": _objects(changes),
+            "plan_hash": plan_hash,
+            "ttl_s": float(ttl_s),
+            "on_partial": on_partial,
+            "persist": persist,
+            "message": message,
+            "title": title,
+            "force": force,
+            "undo_of": undo_of,
+        }
+        return _read(_Tried, self._call("Apply", parameters, progress=progress, cancel=True)).trial
+
+    def extend(self, id: str, ttl_s: float) -> Trial:  # noqa: A002 - the protocol's own word
+        """Give an open trial more time."""
+        return _read(_Tried, self._call("Extend", {"id": id, "ttl_s": float(ttl_s)})).trial
+
+    def keep(self, id: str, persist: bool = False) -> tuple[Trial, tuple[str, ...]]:  # noqa: A002
+        """Keep an open trial; returns it and the files that were written."""
+        reply = self._call("Keep", {"id": id, "persist": persist})
+        kept = _read(_Kept, reply)
+        return kept.trial, kept.files
+
+    def revert(self, id: str) -> Trial:  # noqa: A002 - the protocol's own word
+        """Put an open trial back."""
+        return _read(_Tried, self._call("Revert", {"id": id})).trial
+
+    def history(self, limit: int) -> History:
+        """The trials in the journal, the newest first."""
+        reply = self._call("History", {"limit": limit})
+        return _read(History, reply)
+
+    def unpersist(self, knob_ids: Sequence[str]) -> tuple[str, ...]:
+        """Take knobs out of the files that set them at boot; returns the files changed."""
+        reply = self._call("Unpersist", {"knobs": list(knob_ids)})
+        return _read(_Files, reply).files
+
+    def cancel(self) -> None:
+        """Ask a running `apply` of another thread to stop and to put back what it wrote."""
+        try:
+            self._channel.send(f"{INTERFACE}.Cancel", {}, oneway=True)
+        except ChannelError as error:
+            raise self._gone(error) from error
+
+    def close(self) -> None:
+        """End the connection. An open trial stays with its guardian."""
+        self._channel.close()
+        if self._child is not None:
+            self._child.leave()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        *,
+        progress: Callable[[int, int, Item], None] | None = None,
+        timeout: float | None = None,
+        cancel: bool = False,
+    ) -> Mapping[str, object]:
+        """Make one call and return the parameters of its last reply.
+
+        Args:
+            method: Its name within our interface.
+            parameters: Its arguments.
+            progress: Is told of each step on the way.
+            timeout: Seconds of silence that are borne.
+            cancel: On Ctrl-C, ask the helper to stop and wait until it has put things back.
+        """
+        flags = {"more": True} if progress else {}
+        try:
+            with self._calling:
+                self._channel.send(f"{INTERFACE}.{method}", parameters, **flags)
+                return self._replies(progress, timeout, cancel)
+        except ChannelError as error:
+            raise self._gone(error) from error
+
+    def _replies(
+        self,
+        progress: Callable[[int, int, Item], None] | None,
+        timeout: float | None,
+        cancel: bool,
+    ) -> Mapping[str, object]:
+        stopped = False
+        while True:
+            try:
+                reply = self._channel.receive(timeout)
+            except KeyboardInterrupt:
+                if stopped or not cancel:
+                    raise
+                stopped = True
+                self.cancel()
+                continue
+            given = reply.get("parameters", {})
+            if not isinstance(given, dict):
+                raise helper_errors.malformed("parameters that are no object")
+            if "error" in reply:
+                raise helper_errors.from_reply(str(reply["error"]), given)
+            if not reply.get("continues"):
+                if stopped:
+                    raise KeyboardInterrupt
+                return given
+            if progress is not None:
+                progress(*_read(_Step, given.get("progress")))
+
+    def _gone(self, error: ChannelError) -> HelperError:
+        said = self._child.last_words() if self._child is not None else ""
+        return helper_errors.gone(said or str(error))
+
+
+class HelperLink(Protocol):
+    """How a machine's helper is come by.
+
+    Attributes:
+        name: What stands between us and the helper: `sudo`, `root`, `demo`.
+    """
+
+    @property
+    def name(self) -> str:
+        """What stands between us and the helper."""
+
+    def connect(self, *, ask: bool) -> Session:
+        """Start a helper, or reach the running one.
+
+        Args:
+            ask: Whether sudo may ask for a password on the terminal; the caller has then stepped
+                aside from it.
+
+        Raises:
+            NotInstalled: There is no helper that may be started.
+            NotElevated: sudo did not start it.
+            HelperError: It was started and did not answer.
+        """
+
+    def state(self) -> PublicState | None:
+        """What anybody may know of trials, or None where nothing is known."""
+
+
+class RealLink:
+    """The helper of this machine, by way of sudo, or directly where we already are root."""
+
+    def __init__(self, public: Path = PUBLIC, launcher: elevation.Launcher | None = None) -> None:
+        self._public = PublicFile(public)
+        self._launcher = elevation.Launcher() if launcher is None else launcher
+        self.name = self._launcher.name
+
+    def connect(self, *, ask: bool) -> Session:
+        """Start a helper of our own; see `HelperLink.connect`."""
+        command = self._launcher.command()
+        if not self._launcher.needs_sudo:
+            return _start(command, elevation.HELLO_TIMEOUT_S, by_sudo=False)
+        ticket = self._launcher.with_ticket(command)
+        try:
+            return _start(ticket, elevation.HELLO_TIMEOUT_S)
+        except NotElevated:
+            if not ask:
+                raise NotElevated(*elevation.NEEDS_PASSWORD) from None
+        return _start(self._launcher.with_password(command), None)
+
+    def state(self) -> PublicState | None:
+        """What `/run/aitune/public.json` says."""
+        return self._public.read()
+
+
+def _start(command: Sequence[str], hello_timeout: float | None, *, by_sudo: bool = True) -> Session:
+    ours, child = elevation.start(command)
+    try:
+        return Session(ours, child, hello_timeout=hello_timeout)
+    except HelperError as error:
+        if by_sudo and error.code == "gone" and child.is_refused_sudo():
+            raise elevation.not_granted(child.last_words()) from error
+        raise
+
+
+def _objects(changes: Sequence[Change]) -> list[object]:
+    return [to_object(change) for change in changes]
+
+
+def _read(record: type[R], reply: object) -> R:
+    try:
+        return from_object(record, reply)
+    except ValueError as error:
+        raise helper_errors.malformed(error) from error

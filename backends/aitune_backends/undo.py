@@ -1,0 +1,153 @@
+"""Plans that put back what was kept: of one trial, or the net effect of all since the boot.
+
+An undo is a plan like any other, so it is compared-and-set too: a target that somebody else changed
+since is left alone, and named, unless the operator insists.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from aitune_helper import plan
+from aitune_helper.knobs import KNOBS
+from aitune_helper.messages import KEPT, Change, Item, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aitune_helper.kernelfs import KernelIO
+
+# How much the wall clock may have been set since a trial began, without the trial being taken for
+# one of an earlier boot.
+_CLOCK_SLACK_S = 60.0
+
+
+class Net(NamedTuple):
+    """What the kept trials of this boot did to one target, taken together.
+
+    Attributes:
+        knob, instance: The target.
+        first: Its value before the first of them.
+        last: The value the last of them left.
+        parts: (node, value before) of a pool's nodes, else ().
+    """
+
+    knob: str
+    instance: str
+    first: str
+    last: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+
+class Undo(NamedTuple):
+    """What an undo would do.
+
+    Attributes:
+        changes: What would be written.
+        drifted: Targets that no longer hold what was kept; they are left alone.
+        done: Targets that already are as they were.
+    """
+
+    changes: tuple[Change, ...]
+    drifted: tuple[Net, ...]
+    done: tuple[Net, ...]
+
+
+def of_trial(trial: Trial) -> tuple[Net, ...]:
+    """What one kept trial did, in the order in which it is put back: the last write first."""
+    return tuple(reversed([_net(item) for item in trial.items if _counts(item)]))
+
+
+def since_boot(trials: Iterable[Trial], boot_wall: float | None = None) -> tuple[Net, ...]:
+    """The net effect of every kept trial of this boot.
+
+    Args:
+        trials: From the journal, in any order.
+        boot_wall: When the machine booted, seconds since the epoch; None asks the clocks.
+    """
+    boot = _boot_wall() if boot_wall is None else boot_wall
+    here = [
+        trial for trial in trials if trial.state == KEPT and trial.started >= boot - _CLOCK_SLACK_S
+    ]
+    found: dict[tuple[str, str], Net] = {}
+    for trial in sorted(here, key=lambda trial: trial.number):
+        for item in trial.items:
+            if not _counts(item):
+                continue
+            now = _net(item)
+            key = (item.knob, item.instance)
+            earlier = found.pop(key, None)
+            found[key] = now if earlier is None else earlier._replace(last=now.last)
+    return tuple(reversed([net for net in found.values() if net.first != net.last]))
+
+
+def newest(trials: Iterable[Trial]) -> Trial | None:
+    """The kept trial that `undo` means when none is named.
+
+    It is the newest that is neither an undo nor undone already.
+    """
+    kept = [trial for trial in trials if trial.state == KEPT]
+    undone = {trial.undo_of for trial in kept if trial.undo_of}
+    candidates = [trial for trial in kept if not trial.undo_of and trial.id not in undone]
+    return max(candidates, key=lambda trial: trial.number, default=None)
+
+
+def find(trials: Iterable[Trial], name: str) -> Trial | None:
+    """The trial of that id or number; an id may be shortened to where it is still one trial's."""
+    listed = list(trials)
+    numbered = [trial for trial in listed if name.isdecimal() and trial.number == int(name)]
+    if numbered:
+        return numbered[0]
+    matching = [trial for trial in listed if len(name) >= 4 and trial.id.startswith(name)]
+    return matching[0] if len(matching) == 1 else None
+
+
+def plan_undo(kernel: KernelIO, nets: Sequence[Net], *, force: bool = False) -> Undo:
+    """Compare what was kept with what is, and make the changes that put it back.
+
+    Args:
+        kernel: The machine.
+        nets: From `of_trial` or `since_boot`.
+        force: Also put back what somebody else changed since.
+    """
+    changes: list[Change] = []
+    drifted: list[Net] = []
+    done: list[Net] = []
+    for net in nets:
+        now = _reading(kernel, net)
+        if now == net.first:
+            done.append(net)
+        elif now != net.last and not force:
+            drifted.append(net)
+        else:
+            changes += _changes(kernel, net, now)
+    return Undo(tuple(changes), tuple(drifted), tuple(done))
+
+
+def _changes(kernel: KernelIO, net: Net, now: str | None) -> list[Change]:
+    """A pool is put back node by node: the kernel would spread a total evenly."""
+    pool = plan.pool_of(kernel, KNOBS[net.knob]) if net.parts and net.first != "0" else ""
+    if not pool:
+        return [Change(net.knob, net.instance, net.first, now)]
+    return [Change(pool, node, value) for node, value in net.parts]
+
+
+def _counts(item: Item) -> bool:
+    return item.effective is not None and item.effective != item.old
+
+
+def _net(item: Item) -> Net:
+    parts = tuple((part.instance, part.old) for part in item.parts) if len(item.parts) > 1 else ()
+    return Net(item.knob, item.instance, item.old, item.effective or "", parts)
+
+
+def _reading(kernel: KernelIO, net: Net) -> str | None:
+    try:
+        return plan.reading(kernel, KNOBS[net.knob], net.instance)
+    except (OSError, KeyError):
+        return None
+
+
+def _boot_wall() -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
