@@ -42,11 +42,27 @@ class Host:
     it stands for; a file that is too large or not a regular one is an OSError too.
     """
 
-    def __init__(self, root: Path = Path("/"), *, origin: Origin = "live", label: str = "") -> None:
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        *,
+        origin: Origin = "live",
+        label: str = "",
+        name: str = "",
+    ) -> None:
+        """Look below `root`.
+
+        Args:
+            root: `/`, or a directory that holds another machine's proc and sys.
+            origin: What kind of machine that is.
+            label: What to say of it beside its values: `a capture of HOST at TIME`, or "".
+            name: What to call it where it does not tell its own name.
+        """
         self.root = root
         self.origin: Origin = origin
         self.label = label
-        self._whole_machine = root == Path("/")
+        self.name = name
+        self.is_this_machine = root == Path("/")
         self._policies: dict[str, str] | None = None
 
     def read(self, path: str, *, limit: int = MAX_FILE_BYTES) -> str:
@@ -80,7 +96,7 @@ class Host:
     def open(self, path: str) -> int:
         """A descriptor for reading the same regular file again and again with `os.pread`."""
         path = self._renamed(path)
-        fd = os.open(path, _READ_FLAGS) if self._whole_machine else self._open_inside(path)
+        fd = os.open(path, _READ_FLAGS) if self.is_this_machine else self._open_inside(path)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, "not a regular file", path)
@@ -95,7 +111,7 @@ class Host:
     def link(self, path: str) -> str:
         """The text of a symbolic link, not followed."""
         path = self._renamed(path)
-        if self._whole_machine:
+        if self.is_this_machine:
             return os.readlink(path)  # noqa: PTH115  Path would normalise the text
         parent, name = path.rstrip("/").rsplit("/", 1)
         fd = self._descend(parent, path)
@@ -108,13 +124,32 @@ class Host:
         """Whether the path leads to anything, links followed."""
         path = self._renamed(path)
         try:
-            if self._whole_machine:
+            if self.is_this_machine:
                 os.stat(path)  # noqa: PTH116  called for hundreds of paths; a Path costs more
             else:
                 os.close(self._descend(path, path))
         except (OSError, ValueError):
             return False
         return True
+
+    def size(self, path: str) -> int | None:
+        """Size of a regular file in bytes, links followed; None for anything else.
+
+        What a process has open lies below `/proc/PID/root`, which only the kernel can follow.
+        """
+        path = self._renamed(path)
+        try:
+            if self.is_this_machine:
+                status = os.stat(path)  # noqa: PTH116  a Path costs more
+            else:
+                fd = self._descend(path, path)
+                try:
+                    status = os.fstat(fd)
+                finally:
+                    os.close(fd)
+        except (OSError, ValueError):
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def first_line(self, path: str) -> str | None:
         """The first line of a file without blanks around it, or None where it cannot be read."""
@@ -134,7 +169,7 @@ class Host:
     # -- inside a root that is not ours ---------------------------------------------------------
 
     def _listed(self, path: str) -> list[str]:
-        if self._whole_machine:
+        if self.is_this_machine:
             return sorted(os.listdir(path))  # noqa: PTH208  names are wanted, not Paths
         fd = self._descend(path, path)
         try:
@@ -208,7 +243,7 @@ class Host:
         """Policy names and the cpuN/cpufreq directories they stand for; empty where the kernel
         lists its policies itself (captures of old kernels hold only cpuN/cpufreq).
         """
-        if self._policies is None or (self._whole_machine and not self._policies):
+        if self._policies is None or (self.is_this_machine and not self._policies):
             self._policies = {}  # `first_line` below must not come back here
             self._policies = self._grouped_policies()
         return self._policies
@@ -268,9 +303,9 @@ def _host_below(directory: Path, shown: str) -> Host:
     inner = "" if root == directory.resolve() else f" ({root.relative_to(directory.resolve())})"
     if _is_live(root):
         return Host(root, origin="live", label=f"the live machine below {shown}{inner}")
-    host = Host(root, origin="capture")
+    host = Host(root, origin="capture", name=given_name(shown))
     name = host.first_line("/proc/sys/kernel/hostname") or host.first_line("/etc/hostname")
-    host.label = f"a capture of {name or given_name(shown)}{inner} at {_taken(root)}"
+    host.label = f"a capture of {name or host.name}{inner} at {_taken(root)}"
     return host
 
 

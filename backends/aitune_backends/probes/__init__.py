@@ -1,0 +1,1 @@
+"""One module per kernel interface: pure `parse_x(text) -> X`, and a reader on a Host."""

@@ -1,0 +1,104 @@
+"""Logical CPUs: which there are, on which NUMA node, and how busy each was (`/proc/stat`)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from aitune_backends.probes.numbers import parse_cpu_list
+
+if TYPE_CHECKING:
+    from aitune_backends.host import Host
+
+STAT = "/proc/stat"
+_CPUS = "/sys/devices/system/cpu"
+_NODES = "/sys/devices/system/node"
+_ALL = re.compile(rb"^cpu +([0-9 ]+)", re.MULTILINE)
+_EACH = re.compile(rb"^cpu([0-9]{1,5}) [0-9]+ [0-9]+ [0-9]+ ([0-9]+) ?([0-9]*)", re.MULTILINE)
+
+
+class CpuTimes(NamedTuple):
+    """Clock ticks since boot.
+
+    Attributes:
+        total: All CPUs' ticks together, in whatever state. `guest` is left out: user counts it.
+        idle: CPU number to its ticks with nothing to run, waiting for a disk included.
+    """
+
+    total: int
+    idle: dict[int, int]
+
+
+def parse_stat(text: bytes) -> CpuTimes:
+    """The `cpu` lines of `/proc/stat`; a CPU that is offline has none."""
+    everything = _ALL.search(text)
+    ticks = everything[1].split()[:8] if everything else []
+    return CpuTimes(
+        sum(map(int, ticks)),
+        {int(cpu): int(idle) + int(wait or 0) for cpu, idle, wait in _EACH.findall(text)},
+    )
+
+
+def busy(before: CpuTimes, now: CpuTimes) -> dict[int, float]:
+    """The share of time each CPU had something to run between two readings, 0..1 in per cents.
+
+    Every CPU that is online sees the same number of ticks, so the mean of all serves each: that
+    spares adding up eight numbers for each of 512 CPUs. A tick is a hundredth of a second: per
+    cents are all the precision there is.
+    """
+    elapsed = (now.total - before.total) / max(1, len(now.idle))
+    if elapsed <= 0:
+        return {}
+    return {
+        cpu: round(min(1.0, max(0.0, 1.0 - (idle - before.idle[cpu]) / elapsed)), 2)
+        for cpu, idle in now.idle.items()
+        if cpu in before.idle
+    }
+
+
+def read_present(host: Host) -> tuple[int, ...]:
+    """Every CPU the machine has, online or not."""
+    present = parse_cpu_list(host.first_line(f"{_CPUS}/present") or "")
+    if present:
+        return present
+    names = [name for name in host.names(_CPUS) if re.fullmatch(r"cpu[0-9]{1,5}", name)]
+    if names:
+        return tuple(sorted(int(name[3:]) for name in names))
+    return tuple(sorted(parse_stat(_bytes(host, STAT)).idle))
+
+
+def read_online(host: Host, present: tuple[int, ...]) -> frozenset[int]:
+    """The CPUs that run. Where no list says so, each CPU's own file does; without one it runs."""
+    listed = host.first_line(f"{_CPUS}/online")
+    if listed is not None:
+        return frozenset(parse_cpu_list(listed))
+    return frozenset(cpu for cpu in present if host.first_line(f"{_CPUS}/cpu{cpu}/online") != "0")
+
+
+def read_nodes(host: Host) -> dict[int, tuple[int, ...]]:
+    """Each NUMA node and its CPUs; () for a node that is memory alone.
+
+    Kernels without NUMA have no node directory: the result is empty then.
+    """
+    nodes: dict[int, tuple[int, ...]] = {}
+    for name in host.names(_NODES):
+        if not re.fullmatch(r"node[0-9]{1,4}", name):
+            continue
+        directory = f"{_NODES}/{name}"
+        listed = host.first_line(f"{directory}/cpulist")
+        if listed is not None:
+            cpus = parse_cpu_list(listed)
+        else:  # old captures have the links alone
+            links = [
+                entry for entry in host.names(directory) if re.fullmatch(r"cpu[0-9]{1,5}", entry)
+            ]
+            cpus = tuple(sorted(int(entry[3:]) for entry in links))
+        nodes[int(name[4:])] = cpus
+    return dict(sorted(nodes.items()))
+
+
+def _bytes(host: Host, path: str) -> bytes:
+    try:
+        return host.read(path).encode("utf-8")
+    except OSError:
+        return b""
