@@ -80,9 +80,9 @@ def judge(entry: Entry, subject: Subject, situation: Situation) -> Judgement:
         situation: The machine around it.
     """
     advised, as_good = _advised(entry, subject, situation)
-    inert = _why_inert(subject, situation)
+    inert = why_inert(subject, situation)
     if inert:
-        return Judgement(INERT, advised, inert)
+        return Judgement(INERT, advised, inert.reason)
     if advised is None:
         return Judgement(INFO, None, _info(subject))
     if subject.value == advised or subject.value in as_good or entry.is_as_good(subject.value):
@@ -112,51 +112,78 @@ def _kernel_scheduler(disk: Disk) -> tuple[str | None, tuple[str, ...]]:
     """The scheduler the kernel itself starts a disk with, where its kind tells."""
     if _NVME.fullmatch(disk.name):
         return "none", ()
-    if disk.rotational and disk.name.startswith("sd"):
+    if disk.rotational and disk.name.startswith("sd") and "mq-deadline" in disk.schedulers:
         return "mq-deadline", ("bfq",)
     return None, ()
 
 
-def _why_inert(subject: Subject, situation: Situation) -> str:
-    """Why a target can have no effect here, or "" if it can have one."""
+@dataclass(frozen=True, slots=True)
+class Inert:
+    """Why a target can have no effect here.
+
+    Attributes:
+        reason: In one sentence.
+        note: In half a line, for a plan 120 columns wide.
+        note_short: The same for 80 columns.
+    """
+
+    reason: str
+    note: str
+    note_short: str
+
+
+def why_inert(subject: Subject, situation: Situation) -> Inert | None:
+    """Why a target can have no effect here, or None if it can have one."""
     rule = _pool_inert if subject.knob in POOLS else _INERT.get(subject.knob)
-    return rule(subject, situation) if rule else ""
+    return rule(subject, situation) if rule else None
 
 
-def _pool_inert(subject: Subject, situation: Situation) -> str:
+def _pool_inert(subject: Subject, situation: Situation) -> Inert | None:
     pool = subject.pool
     if pool is None or pool.total == 0 or pool.free < pool.total or pool.reserved:
-        return ""
-    return (
-        f"No program maps a page of it: {memory_text(pool.bytes)} are taken from everything else."
+        return None
+    taken = memory_text(pool.bytes)
+    return Inert(
+        f"No program maps a page of it: {taken} are taken from everything else.",
+        "no program maps a page of it",
+        "no program maps it",
     )
 
 
-def _ratio_inert(subject: Subject, situation: Situation) -> str:
-    mode = situation.overcommit
-    if mode is None:
-        return ""
-    if mode != "2":
-        return f"Read only while vm.overcommit_memory is 2; it is {mode}."
-    if subject.value == "0":
-        return "vm.overcommit_kbytes gives the limit instead."
-    return ""
+def _ratio_inert(subject: Subject, situation: Situation) -> Inert | None:
+    if situation.overcommit not in (None, "2"):
+        return Inert(
+            "The kernel reads it only while vm.overcommit_memory is 2.",
+            "read only while overcommit_memory is 2",
+            "only read in mode 2",
+        )
+    return None
 
 
-def _swappiness_inert(subject: Subject, situation: Situation) -> str:
-    return "This machine has no swap." if situation.swap == 0 else ""
+def _swappiness_inert(subject: Subject, situation: Situation) -> Inert | None:
+    if situation.swap == 0:
+        return Inert("This machine has no swap.", "this machine has no swap", "no swap here")
+    return None
 
 
-def _balancing_inert(subject: Subject, situation: Situation) -> str:
-    return "This machine has one NUMA node." if situation.nodes == 1 else ""
+def _balancing_inert(subject: Subject, situation: Situation) -> Inert | None:
+    if situation.nodes == 1:
+        return Inert("This machine has one NUMA node.", "there is one NUMA node", "one node only")
+    return None
 
 
-def _read_ahead_inert(subject: Subject, situation: Situation) -> str:
+def _read_ahead_inert(subject: Subject, situation: Situation) -> Inert | None:
     above = situation.stacked.get(subject.instance)
-    return f"{above} lies on it as a whole: its own read-ahead counts." if above else ""
+    if above is None:
+        return None
+    return Inert(
+        f"{above} lies on it as a whole: files there are read ahead as {above} says.",
+        f"{above} lies on it; its own read-ahead counts",
+        f"{above}'s counts",
+    )
 
 
-_INERT: Mapping[str, Callable[[Subject, Situation], str]] = {
+_INERT: Mapping[str, Callable[[Subject, Situation], Inert | None]] = {
     "vm.overcommit_ratio": _ratio_inert,
     "vm.swappiness": _swappiness_inert,
     "kernel.numa_balancing": _balancing_inert,

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aitune_backends.advice import is_made_up
+from aitune_backends.catalogue import ENTRIES
 from aitune_helper import knobs, plan
-from aitune_helper.kernelfs import instances
+from aitune_helper.kernelfs import has_total, instances
 from aitune_helper.knobs import KNOBS, POOLS, Knob
 from aitune_helper.messages import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from aitune_helper.kernelfs import KernelIO
 
@@ -136,7 +138,9 @@ def wanted(knob: Knob, instance: str | None, value: str) -> Wanted:
 def expand(kernel: KernelIO, all_wanted: Sequence[Wanted]) -> tuple[Change, ...]:
     """Turn what is wanted into changes of targets that this machine has.
 
-    A value for one named instance holds over the value for all of them, wherever it stands.
+    A value for one named instance holds over the value for all of them, wherever it stands. A
+    value for all goes to every instance that has a choice at all: an array without a scheduler, a
+    policy whose cores are offline and what is no disk of its own (a loop, memory) are left out.
 
     Args:
         kernel: The machine, which lists its instances and their choices.
@@ -150,17 +154,44 @@ def expand(kernel: KernelIO, all_wanted: Sequence[Wanted]) -> tuple[Change, ...]
     for want in all_wanted:
         if want.instance is not None:
             _settle(named, want.knob, want.instance, want.value)
-    general: dict[tuple[str, str], str] = {}
+    values: dict[tuple[str, str], str] = {}
     for want in all_wanted:
-        for instance in _meant(kernel, want):
-            if (want.knob, instance) in named:
-                general[want.knob, instance] = named[want.knob, instance]
+        for instance in meant(kernel, want):
+            target = want.knob, instance
+            if target in named:
+                values[target] = named[target]
             else:
-                _settle(general, want.knob, instance, want.value)
-    changes = tuple(Change(knob, instance, value) for (knob, instance), value in general.items())
+                _settle(values, want.knob, instance, want.value)
+    changes = tuple(Change(knob, instance, value) for (knob, instance), value in values.items())
     for change in changes:
         _check_value(kernel, change)
     return changes
+
+
+def meant(kernel: KernelIO, want: Wanted) -> tuple[str, ...]:
+    """The instances that one wanted value goes to; "" is a global knob, or a quantity's total.
+
+    Raises:
+        ChangeError: The machine has no such knob or instance, or none with a choice.
+    """
+    knob = KNOBS[want.knob]
+    if knob.quantity and want.instance is None:
+        if not has_total(kernel, knob):
+            raise ChangeError(ENTRIES[knob.id].absent)
+        return ("",)
+    present = instances(kernel, knob)
+    if not present:
+        raise ChangeError(f"{knob.id} cannot be set. {ENTRIES[knob.id].absent}")
+    if want.instance is None:
+        chosen = tuple(name for name in present if _has_choice(kernel, knob, name))
+        if not chosen:
+            raise ChangeError(f"{knob.id} has no choice on any of {brief_list(present)}.")
+        return chosen
+    if want.instance not in present:
+        raise ChangeError(
+            f"{knob.id} has no instance {want.instance} here; there are {brief_list(present)}."
+        )
+    return (want.instance,)
 
 
 def _settle(values: dict[tuple[str, str], str], knob: str, instance: str, value: str) -> None:
@@ -170,33 +201,18 @@ def _settle(values: dict[tuple[str, str], str], knob: str, instance: str, value:
         raise ChangeError(f"{name} is given twice, as {earlier} and as {value}; give it once.")
 
 
-def _meant(kernel: KernelIO, want: Wanted) -> Iterable[str]:
-    """The instances one wanted value goes to; "" is the global knob or the total."""
-    knob = KNOBS[want.knob]
-    present = instances(kernel, knob)
-    if knob.quantity and want.instance is None:
-        return ("",)
-    if not present:
-        raise ChangeError(f"{knob.id} cannot be set: this machine has none.")
-    if want.instance is None:
-        return present
-    if want.instance not in present:
-        raise ChangeError(
-            f"{knob.id} has no instance {want.instance} here; there are {brief_list(present)}."
-        )
-    return (want.instance,)
+def _has_choice(kernel: KernelIO, knob: Knob, instance: str) -> bool:
+    if knob.scope == knobs.DISK and is_made_up(instance):
+        return False
+    return knob.is_integer or bool(plan.listed(kernel, knob, instance))
 
 
 def _check_value(kernel: KernelIO, change: Change) -> None:
     knob = KNOBS[change.knob]
-    if knob.quantity and not change.instance:
-        try:
-            plan.reading(kernel, knob)
-        except OSError:
-            raise ChangeError(
-                f"{knob.id} cannot be set: the kernel offers no huge pages of that size."
-            ) from None
-    reason = knobs.refusal(knob, change.value, plan.listed(kernel, knob, change.instance))
+    listed = plan.listed(kernel, knob, change.instance)
+    if not (knob.is_integer or listed):
+        raise ChangeError(f"{target_name(knob.id, change.instance)} has nothing to choose from.")
+    reason = knobs.refusal(knob, change.value, listed)
     if reason is not None:
         where = f" on {change.instance}" if change.instance else ""
         raise ChangeError(f'{reason}{where}, not "{shown(change.value)}".')

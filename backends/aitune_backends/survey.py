@@ -141,8 +141,7 @@ class _Survey:
                 choices = disk.schedulers if knob.id == "block.scheduler" else ()
                 yield self._judged(knob, subject, choices=choices, note=disk.model)
             else:
-                reason = no_scheduler(disk.name, disk.slaves)
-                yield self._absent(knob, disk.name, reason=reason, note=disk.model)
+                yield self._absent(knob, disk.name, reason=_why_no_queue(disk), note=disk.model)
 
     def _judged(
         self, knob: Knob, subject: Subject, *, choices: tuple[str, ...] = (), note: str = ""
@@ -224,6 +223,12 @@ def _queue_value(knob: Knob, disk: Disk) -> str | None:
     if knob.id == "block.scheduler":
         return disk.scheduler
     return None if disk.nr_requests is None else str(disk.nr_requests)
+
+
+def _why_no_queue(disk: Disk) -> str:
+    """Why a disk lacks a value of its queue; "" where it shows no queue at all."""
+    shown = disk.read_ahead_kib is not None and not disk.schedulers
+    return no_scheduler(disk.name, disk.slaves) if shown else ""
 
 
 def _cores(cpus: tuple[int, ...], nodes: Mapping[int, int | None]) -> str:

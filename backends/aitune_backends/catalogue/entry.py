@@ -32,7 +32,7 @@ GROUPS = (HUGE_PAGES, OVERCOMMIT, NUMA_AND_RECLAIM, CPU, BLOCK)
 class Meaning:
     """What it means to set a knob, or to set it to one value.
 
-    Texts may hold `{name}` fields: `describe.Facts` says which.
+    Texts may hold fields in braces, those that `describe` fills in.
 
     Attributes:
         effect: What changes, in whole sentences.

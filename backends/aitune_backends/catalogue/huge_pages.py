@@ -14,7 +14,7 @@ _ONLY_ON_REQUEST = (
 
 _POOL_MEANING = Meaning(
     effect=(
-        "{pool_change} Only programs that ask for huge pages can use them. "
+        "Pages in the pool serve only programs that ask for them. "
         "Loads by read or mmap get no faster."
     ),
     danger=(
@@ -22,8 +22,8 @@ _POOL_MEANING = Meaning(
         "What was got is read back."
     ),
     risk="low",
-    note="{pool_note}",
-    note_short="{pool_note_short}",
+    note="taken from everything else; may be partial",
+    note_short="may be partial",
 )
 
 

@@ -156,7 +156,7 @@ SWAPPINESS = Entry(
         "that reads it. Without swap it means nothing."
     ),
     meaning=Meaning(
-        effect="From the next time memory runs short, programs are swapped out {swap_tendency}.",
+        effect="From the next time memory runs short, programs are swapped out {tendency}.",
         danger="Low values drop cached files instead, the model's among them.",
         risk="low",
         note="cached files are dropped instead",

@@ -22,8 +22,8 @@ GOVERNOR = Entry(
         effect="The cores of {instance} follow {value}, at once.",
         danger="A governor that is not loaded yet makes the kernel load its module.",
         risk="low",
-        note="{cores} follow {value}",
-        note_short="{cores}",
+        note="frequencies follow {value} at once",
+        note_short="at once",
     ),
     values={
         "performance": Meaning(

@@ -1,0 +1,251 @@
+"""What a planned change means on this machine, with live numbers: the texts of a plan.
+
+The sentences are the catalogue's; here they get their numbers, and a change that can have no
+effect once the whole plan is applied says so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aitune_backends.advice import Situation, Subject, memory_text, why_inert
+from aitune_backends.catalogue import ENTRIES, Meaning, size_text
+from aitune_helper import plan
+from aitune_helper.knobs import KNOBS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.messages import Item
+
+INERT_RISK = "inert"
+
+# Shares of the available memory above which growing a pool is worth a warning.
+_MEDIUM_SHARE = 0.1
+_HIGH_SHARE = 0.5
+# Pages this large are put together at boot; later the kernel rarely finds the room.
+_GIGANTIC = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the texts need to know of the machine; None where it does not tell.
+
+    Attributes:
+        available: MemAvailable, in bytes.
+        committed: Memory promised so far, in bytes.
+        commit_limit: What mode 2 would promise once the plan is applied, in bytes.
+        default_pool: The pool that `vm.nr_hugepages` is another name of, or "".
+        situation: What decides whether a change has any effect, once the plan is applied.
+        read_at: When the old values were read, for people, or "".
+    """
+
+    available: int | None = None
+    committed: int | None = None
+    commit_limit: int | None = None
+    default_pool: str = ""
+    situation: Situation = field(default_factory=Situation)
+    read_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeText:
+    """The texts of one planned change.
+
+    Attributes:
+        risk: `low`, `medium`, `high`, or `inert`.
+        note: The risk, or why it is inert, in half a line for a plan 120 columns wide.
+        note_short: The same for 80 columns.
+        effect, danger: Whole sentences.
+        stars, evidence: How well that is founded (0..3), and who says so.
+        path: The file that would be written.
+        undo: What putting it back will do.
+        inert: Whether it can have no effect.
+    """
+
+    risk: str
+    note: str
+    note_short: str
+    effect: str
+    danger: str
+    stars: int
+    evidence: str
+    path: str
+    undo: str
+    inert: bool
+
+
+def gather(kernel: KernelIO, items: Sequence[Item], *, read_at: str = "") -> Facts:
+    """Read what the texts of a plan need.
+
+    Args:
+        kernel: The machine.
+        items: The whole plan: whether a change has an effect may depend on another.
+        read_at: When the plan was made, for people.
+    """
+    after = {item.knob: item.requested for item in items if not item.instance}
+    mode = after.get("vm.overcommit_memory") or _reading(kernel, "vm.overcommit_memory")
+    ratio = after.get("vm.overcommit_ratio") or _reading(kernel, "vm.overcommit_ratio")
+    try:
+        memory = plan.memory(kernel)
+    except OSError:
+        return Facts(situation=Situation(overcommit=mode), read_at=read_at)
+    return Facts(
+        available=memory.available or None,
+        committed=memory.committed,
+        commit_limit=_commit_limit(memory, ratio),
+        default_pool=memory.default_pool if memory.default_pool in KNOBS else "",
+        situation=Situation(
+            overcommit=mode,
+            swap=memory.swap_total,
+            nodes=_count_nodes(kernel),
+            stacked=_stacked(kernel, items),
+        ),
+        read_at=read_at,
+    )
+
+
+def change_text(item: Item, facts: Facts) -> ChangeText:
+    """Say what one change of a plan means.
+
+    Args:
+        item: The change, as planned.
+        facts: The machine, from `gather`.
+    """
+    entry = ENTRIES[item.knob]
+    meaning = _with_pool(item, facts) or entry.meaning_of(item.requested)
+    fields = _fields(item, facts)
+    inert = why_inert(Subject(item.knob, item.instance, item.requested), facts.situation)
+    return ChangeText(
+        risk=INERT_RISK if inert else meaning.risk,
+        note=inert.note if inert else meaning.note.format_map(fields),
+        note_short=inert.note_short if inert else meaning.note_short.format_map(fields),
+        effect=f"None. {inert.reason}" if inert else meaning.effect.format_map(fields),
+        danger="None while that is so." if inert else meaning.danger.format_map(fields),
+        stars=entry.stars,
+        evidence=entry.evidence,
+        path=item.path,
+        undo=_undo(item, facts),
+        inert=inert is not None,
+    )
+
+
+def _fields(item: Item, facts: Facts) -> Mapping[str, str]:
+    """What the catalogue's texts may name in braces."""
+    return {
+        "instance": item.instance or "this machine",
+        "value": item.requested,
+        "value_size": memory_text(int(item.requested) * 1024) if item.requested.isdecimal() else "",
+        "available": _memory(facts.available, "the available memory"),
+        "committed": _memory(facts.committed, "An unknown amount"),
+        "commit_limit": _memory(facts.commit_limit, "only up to a limit"),
+        "tendency": _tendency(item),
+    }
+
+
+def _memory(size: int | None, unknown: str) -> str:
+    return unknown if size is None else memory_text(size)
+
+
+def _tendency(item: Item) -> str:
+    if not (item.old.isdecimal() and item.requested.isdecimal()):
+        return "differently"
+    return "more readily" if int(item.requested) > int(item.old) else "less readily"
+
+
+def _with_pool(item: Item, facts: Facts) -> Meaning | None:
+    """What a pool's new size means, in memory; None for any other knob."""
+    pool = facts.default_pool if item.knob == "vm.nr_hugepages" else item.knob
+    if not pool.startswith("hugepages.") or not item.old.isdecimal():
+        return None
+    page = plan.page_bytes(pool)
+    pages = int(item.requested) - int(item.old)
+    return _growing(pages, page, facts) if pages > 0 else _shrinking(-pages, page)
+
+
+def _growing(pages: int, page: int, facts: Facts) -> Meaning:
+    taken, available = memory_text(pages * page), _memory(facts.available, "the available memory")
+    share = pages * page / facts.available if facts.available else 0.0
+    return Meaning(
+        effect=(
+            f"Takes {taken} of {available} away from programs and page cache, for {pages} pages "
+            f"of {size_text(page >> 10)} that only programs asking for them can use. "
+            "Loads by read or mmap get no faster."
+        ),
+        danger=(
+            "The kernel may get fewer where memory is fragmented, and calls that success. "
+            "What it got is read back."
+        ),
+        risk="high" if share > _HIGH_SHARE else "medium" if share > _MEDIUM_SHARE else "low",
+        note=f"takes {taken} of {available}; may be partial",
+        note_short=f"{taken} of {available}",
+    )
+
+
+def _shrinking(pages: int, page: int) -> Meaning:
+    size, given = size_text(page >> 10), memory_text(pages * page)
+    return Meaning(
+        effect=f"Gives {given} back to programs and page cache: {pages} pages of {size} fewer.",
+        danger=(
+            "Pages given up may not come back, since memory fragments. "
+            "Pages in use stay until their program releases them."
+        ),
+        risk="high" if page >= _GIGANTIC else "medium",
+        note=f"gives {given} back; the pages may not come back",
+        note_short="may not come back",
+    )
+
+
+def _undo(item: Item, facts: Facts) -> str:
+    """What going back will write."""
+    knob = KNOBS[item.knob]
+    read = f", read {facts.read_at}" if facts.read_at else ""
+    text = f"writes {item.old} back{read}"
+    if item.parts:
+        text = f"gives each node its {knob.unit} back, {item.old} in all{read}"
+    if item.old.isdecimal() and item.requested.isdecimal() and knob.unit == "pages":
+        if int(item.requested) < int(item.old):
+            return f"{text}. Fewer pages may come back."
+        return f"{text}."
+    names = " and ".join(coupled.partition(".")[2] for coupled in knob.coupled)
+    return f"{text}, and {names} if that moved." if names else f"{text}."
+
+
+def _commit_limit(memory: plan.Memory, ratio: str | None) -> int | None:
+    """What mode 2 promises in all: a share of memory without huge pages, and all of swap."""
+    if ratio is None or not ratio.isdecimal() or ratio == "0":
+        return None
+    return (memory.total - memory.huge) * int(ratio) // 100 + memory.swap_total
+
+
+def _reading(kernel: KernelIO, knob: str) -> str | None:
+    try:
+        return plan.reading(kernel, KNOBS[knob])
+    except OSError:
+        return None
+
+
+def _count_nodes(kernel: KernelIO) -> int | None:
+    try:
+        names = kernel.entries("/sys/devices/system/node")
+    except OSError:
+        return None
+    return sum(1 for name in names if re.fullmatch(r"node[0-9]+", name)) or None
+
+
+def _stacked(kernel: KernelIO, items: Sequence[Item]) -> Mapping[str, str]:
+    """The devices that lie on the plan's disks as a whole."""
+    above: dict[str, str] = {}
+    for item in items:
+        if item.knob != "block.read_ahead_kb":
+            continue
+        try:
+            holders = kernel.entries(f"/sys/block/{item.instance}/holders")
+        except OSError:
+            continue
+        if holders:
+            above[item.instance] = holders[0]
+    return above

@@ -1,0 +1,152 @@
+"""Profiles: which there are, reading one by name or path, and comparing one with a machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aitune_backends.changes import ChangeError, brief_list, meant, shown, target_name
+from aitune_backends.places import user_places
+from aitune_backends.profiles.parse import NAME, Profile, ProfileError, parse_profile
+from aitune_helper import plan
+from aitune_helper.knobs import KNOBS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aitune_helper.kernelfs import KernelIO
+
+__all__ = ["Profile", "ProfileError", "Verdict", "load", "names", "verify"]
+
+BUILT_IN = "built in"
+_SUFFIX = ".toml"
+_LONGEST_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether one target is as a profile wants it.
+
+    Attributes:
+        knob, instance: The target.
+        wanted: The value wanted.
+        found: The value read, None where there is none.
+        ok: Whether they are the same.
+        note: Why nothing could be read, or "".
+    """
+
+    knob: str
+    instance: str
+    wanted: str
+    found: str | None
+    ok: bool
+    note: str = ""
+
+    @property
+    def target(self) -> str:
+        """The name of the target as it is typed."""
+        return target_name(self.knob, self.instance)
+
+
+def names(folders: Sequence[Path] | None = None) -> tuple[str, ...]:
+    """Names of all profiles: the built-in ones, then the machine's and the user's own."""
+    return tuple(_files(folders))
+
+
+def load(name_or_path: str, folders: Sequence[Path] | None = None) -> Profile:
+    """Read a profile.
+
+    Args:
+        name_or_path: A name as `names` gives it, or the path of a .toml file: with a slash in it,
+            or ending in .toml.
+        folders: Where to look for names besides the built-in ones, the winning folder first;
+            None takes the user's and the machine's.
+
+    Raises:
+        ProfileError: There is no such profile, or it cannot be used.
+    """
+    if "/" in name_or_path or name_or_path.endswith(_SUFFIX):
+        return _read(Path(name_or_path))
+    files = _files(folders)
+    if NAME.fullmatch(name_or_path) is None or name_or_path not in files:
+        raise ProfileError(
+            f'No profile is called "{shown(name_or_path)}"; there are {brief_list(tuple(files))}.'
+        )
+    path = files[name_or_path]
+    if path is not None:
+        return _read(path)
+    text = resources.files(__name__).joinpath(name_or_path + _SUFFIX).read_text(encoding="utf-8")
+    return parse_profile(text, name=name_or_path, source=BUILT_IN)
+
+
+def verify(profile: Profile, kernel: KernelIO) -> tuple[Verdict, ...]:
+    """Compare a machine with a profile, target by target."""
+    named = {(want.knob, want.instance) for want in profile.wanted if want.instance is not None}
+    verdicts = []
+    for want in profile.wanted:
+        try:
+            found = meant(kernel, want)
+        except ChangeError as error:
+            verdicts.append(
+                Verdict(want.knob, want.instance or "", want.value, None, ok=False, note=str(error))
+            )
+            continue
+        verdicts += [
+            _verdict(kernel, want.knob, instance, want.value)
+            for instance in found
+            if want.instance is not None or (want.knob, instance) not in named
+        ]
+    return tuple(verdicts)
+
+
+def _verdict(kernel: KernelIO, knob: str, instance: str, value: str) -> Verdict:
+    try:
+        found = plan.reading(kernel, KNOBS[knob], instance)
+    except OSError as error:
+        reason = f"Reading {KNOBS[knob].file(instance)} failed: {(error.strerror or '').lower()}."
+        return Verdict(knob, instance, value, None, ok=False, note=reason)
+    return Verdict(knob, instance, value, found, ok=found == value)
+
+
+def _files(folders: Sequence[Path] | None) -> dict[str, Path | None]:
+    """Each profile's file; None for a built-in one, whose name nobody else can take."""
+    found: dict[str, Path | None] = {
+        entry.name.removesuffix(_SUFFIX): None
+        for entry in sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(_SUFFIX)
+    }
+    for folder in user_places().profile_folders if folders is None else folders:
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            continue
+        for path in entries:
+            if path.suffix == _SUFFIX and NAME.fullmatch(path.stem):
+                found.setdefault(path.stem, path)
+    return found
+
+
+def _read(path: Path) -> Profile:
+    source = shown(str(path))
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ProfileError(f"{source} is no regular file.")
+            data = file.read(_LONGEST_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(
+            f"{source} cannot be read: {(error.strerror or str(error)).lower()}."
+        ) from None
+    if len(data) > _LONGEST_BYTES:
+        raise ProfileError(f"{source} is larger than any profile: 64 KiB at most.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{source} is no text: byte {error.start} is not UTF-8.") from None
+    name = path.stem if NAME.fullmatch(path.stem) else "unnamed"
+    return parse_profile(text, name=name, source=source)
