@@ -96,15 +96,18 @@ class LoadTest:
             return
         self._cancelled.set()
         with self._lock:
-            if self._process is not None:
-                self._process.terminate()
-        threading.Thread(target=self._insist, name="load-test-end", daemon=True).start()
+            process = self._process
+            if process is None:
+                return  # and none will be started any more
+            process.terminate()
+        args = (process,)
+        threading.Thread(target=self._insist, args=args, name="load-test-end", daemon=True).start()
 
-    def _insist(self) -> None:
+    def _insist(self, process: subprocess.Popen[str]) -> None:
         """Kill what does not end when asked, and wait for ever for nothing."""
         self._thread.join(PATIENCE_S)
-        if self._thread.is_alive() and self._process is not None:
-            self._process.kill()
+        if self._thread.is_alive():
+            process.kill()
             self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
             self._events.put(Cancelled())
