@@ -124,7 +124,7 @@ def change_text(item: Item, facts: Facts) -> ChangeText:
         note=inert.note if inert else meaning.note.format_map(fields),
         note_short=inert.note_short if inert else meaning.note_short.format_map(fields),
         effect=f"None. {inert.reason}" if inert else meaning.effect.format_map(fields),
-        danger="None while that is so." if inert else meaning.danger.format_map(fields),
+        danger="None, for the same reason." if inert else meaning.danger.format_map(fields),
         stars=entry.stars,
         evidence=entry.evidence,
         path=item.path,
@@ -138,12 +138,16 @@ def _fields(item: Item, facts: Facts) -> Mapping[str, str]:
     return {
         "instance": item.instance or "this machine",
         "value": item.requested,
-        "value_size": memory_text(int(item.requested) * 1024) if item.requested.isdecimal() else "",
+        "value_size": _reach(item.requested),
         "available": _memory(facts.available, "the available memory"),
-        "committed": _memory(facts.committed, "An unknown amount"),
+        "committed": f"; {_memory(facts.committed, 'an unknown amount')} are promised now",
         "commit_limit": _memory(facts.commit_limit, "only up to a limit"),
         "tendency": _tendency(item),
     }
+
+
+def _reach(kib: str) -> str:
+    return f"up to {memory_text(int(kib) * 1024)}" if kib.isdecimal() else ""
 
 
 def _memory(size: int | None, unknown: str) -> str:

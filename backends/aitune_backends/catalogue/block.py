@@ -54,8 +54,8 @@ READ_AHEAD = Entry(
     ),
     meaning=Meaning(
         effect=(
-            "Files read in order from {instance} are fetched up to {value_size} ahead, from the "
-            "next read on. The kernel rounds to whole pages."
+            "Files read in order from {instance} are fetched {value_size} ahead, from the next "
+            "read on. The kernel rounds to whole pages."
         ),
         danger="Random reads fetch more than they need; each open stream takes up to that much.",
         risk="low",
@@ -65,7 +65,7 @@ READ_AHEAD = Entry(
     values={
         "0": Meaning(
             effect="{instance} reads nothing ahead: every read waits for the disk.",
-            danger="Measured here: cold loads at a seventh of the speed.",
+            danger="Measured: cold loads at a seventh of the speed.",
             risk="high",
             note="cold loads at a seventh of the speed",
             note_short="loads far slower",

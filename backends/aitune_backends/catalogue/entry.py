@@ -28,6 +28,17 @@ BLOCK = "Block"
 GROUPS = (HUGE_PAGES, OVERCOMMIT, NUMA_AND_RECLAIM, CPU, BLOCK)
 
 
+# What stands for the fields of a text where no change on no machine is meant.
+_GENERAL_WORDS = {
+    "value": "the new value",
+    "value_size": "that far",
+    "available": "the available memory",
+    "committed": "",
+    "commit_limit": "only up to a limit",
+    "tendency": "more or less readily",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What it means to set a knob, or to set it to one value.
@@ -90,8 +101,28 @@ class Entry:
 
     @property
     def risk(self) -> Risk:
-        """The risk of changing it, apart from what single values mean."""
-        return self.meaning.risk
+        """The risk of setting the advised value, or any where none is advised."""
+        return self._typical.risk
+
+    @property
+    def effect(self) -> str:
+        """What setting the advised value changes, or any value where none is advised."""
+        return self.in_general(self._typical.effect)
+
+    @property
+    def danger(self) -> str:
+        """What may go wrong with the advised value, or with any where none is advised."""
+        return self.in_general(self._typical.danger)
+
+    def in_general(self, text: str) -> str:
+        """A text of a meaning without the numbers of one machine and one change."""
+        kind = "a policy" if self.group == CPU else "a disk" if self.group == BLOCK else "it"
+        filled = text.format_map({**_GENERAL_WORDS, "instance": kind})
+        return filled[:1].upper() + filled[1:]
+
+    @property
+    def _typical(self) -> Meaning:
+        return self.meaning_of(self.advice[DEFAULT_GOAL] or "")
 
     def is_as_good(self, value: str) -> bool:
         """Whether a value that is not the advised one serves as well."""

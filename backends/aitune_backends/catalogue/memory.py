@@ -47,10 +47,7 @@ OVERCOMMIT_MEMORY = Entry(
             note_short="killed instead of refused",
         ),
         "2": Meaning(
-            effect=(
-                "The kernel promises {commit_limit} in all and refuses the rest. "
-                "{committed} are promised now."
-            ),
+            effect=("The kernel promises {commit_limit} in all and refuses the rest{committed}."),
             danger=(
                 "Programs that reserve more than they use, as CUDA does, fail; new programs and "
                 "log-ins may fail too."

@@ -84,7 +84,7 @@ def parse_profile(text: str, *, name: str, source: str) -> Profile:
         )
     return Profile(
         name=own_name,
-        title=_string(about, "title", text, source) or own_name,
+        title=" ".join(_string(about, "title", text, source).split()) or own_name,
         text=" ".join(_string(about, "text", text, source).split()),
         wanted=tuple(_setting(key, value, text, source) for key, value in settings.items()),
         source=source,
