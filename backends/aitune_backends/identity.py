@@ -18,8 +18,13 @@ _NVIDIA = "/proc/driver/nvidia/gpus"
 # PCI class of a display or 3D controller, and the makers whose cards compute.
 _GPU_CLASSES = ("0x0300", "0x0302", "0x0380", "0x1200")
 _MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
-# The inode of the first pid namespace: PROC_PID_INIT_INO of the kernel.
-_FIRST_PID_NAMESPACE = "pid:[4026531836]"
+# The namespaces a machine starts with: fixed inodes of the kernel (include/uapi/linux/nsfs.h).
+_FIRST_NAMESPACES = {
+    "ipc": "ipc:[4026531839]",
+    "uts": "uts:[4026531838]",
+    "pid": "pid:[4026531836]",
+    "cgroup": "cgroup:[4026531835]",
+}
 
 
 def read_identity(host: Host) -> Identity:
@@ -46,24 +51,38 @@ def read_container(host: Host) -> str:
     """The kind of container a machine is, or "" for a whole one.
 
     Sources: the marker files of podman and docker, `container=` in PID 1's environment (readable
-    as root alone), the cgroup of PID 1, and a pid namespace that is not the first.
+    as root alone), the cgroup of PID 1. They count only where we live in a namespace of our own: a
+    virtual machine made from a container's image still has the marker.
     """
+    own = _own_namespaces(host) if host.is_this_machine else ("",)
+    if not own:
+        return ""
+    return _container_kind(host) or ("pid namespace" if "pid" in own else "")
+
+
+def _own_namespaces(host: Host) -> tuple[str, ...]:
+    """The kinds of namespace in which this process is not in the machine's first one."""
+    own: list[str] = []
+    for kind, first in _FIRST_NAMESPACES.items():
+        with suppress(OSError):
+            if host.link(f"/proc/self/ns/{kind}") != first:
+                own.append(kind)
+    return tuple(own)
+
+
+def _container_kind(host: Host) -> str:
     if host.exists("/run/.containerenv"):
         return "podman"
     if host.exists("/.dockerenv"):
         return "docker"
-    with suppress(OSError):
-        kind = parse_container_variable(host.read("/proc/1/environ"))
-        if kind:
-            return kind
-    with suppress(OSError):
-        kind = parse_container_cgroup(host.read("/proc/1/cgroup"))
-        if kind:
-            return kind
-    if host.is_this_machine:
+    for path, parse in (
+        ("/proc/1/environ", parse_container_variable),
+        ("/proc/1/cgroup", parse_container_cgroup),
+    ):
         with suppress(OSError):
-            if host.link("/proc/self/ns/pid") != _FIRST_PID_NAMESPACE:
-                return "pid namespace"
+            kind = parse(host.read(path))
+            if kind:
+                return kind
     return ""
 
 
