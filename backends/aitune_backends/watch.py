@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 2.0
 RATE_OVER_S = 10.0
 MEASURE_FOR_S = 5.0
-# Our CPU time that one look may spend on processes not known to load anything.
-_SLICE_S = 0.002
+# Our CPU time that one look may spend on processes not known to load anything; more at first, so
+# that a load which is under way is found at once.
+_SLICE_S = 0.001
+_FIRST_SLICE_S = 0.02
 _MAPS_LIMIT = 16 << 20
 
 NO_RATE = "No rate yet: measured over the next seconds."
@@ -41,6 +43,7 @@ class Watcher:
         """Follow processes of `host`, spending `slice_s` CPU seconds a look on unknown ones."""
         self._host = host
         self._slice_s = slice_s
+        self._first_sweep = True
         self._followed: dict[int, Followed] = {}
         self._read: dict[int, str] = {}
         self._sweep: Iterator[int] = iter(())
@@ -56,16 +59,18 @@ class Watcher:
         return tuple(sorted(loads, key=lambda load: (-load.total, load.pid)))
 
     def _look_further(self, now: float) -> None:
-        until = time.thread_time() + self._slice_s
+        slice_s = max(self._slice_s, _FIRST_SLICE_S) if self._first_sweep else self._slice_s
+        until = time.thread_time() + slice_s
         while time.thread_time() < until:
             pid = next(self._sweep, None)
             if pid is None:
+                self._first_sweep = self._swept_at == float("-inf")
                 if now - self._swept_at < SWEEP_EVERY_S:
                     return
                 self._swept_at = now
                 pids = [int(name) for name in self._host.names("/proc") if _is_pid(name)]
                 self._read = {pid: self._read[pid] for pid in pids if pid in self._read}
-                self._sweep = iter(pids)
+                self._sweep = iter(sorted(pids, reverse=True))  # the youngest first
             elif pid not in self._followed and pid != os.getpid() and self._has_read(pid):
                 followed = Followed(self._host, pid, now)
                 if followed.look(now):

@@ -1,0 +1,97 @@
+"""`aitune-tui status`: what the machine is, how it is set, and what is advised."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from aitune_tui.cli.common import USAGE, Options, echo, emit_json, fail, open_machine, pass_options
+from aitune_tui.cli.status_json import status_json
+from aitune_tui.cli.status_text import settings_table, status_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aitune_backends.host import Host
+    from aitune_backends.machine import Machine
+    from aitune_backends.readings import Sample
+    from aitune_backends.targets import TargetStatus
+
+# Between the two readings that a rate takes.
+_RATE_OVER_S = 0.25
+
+
+@click.command(name="status")
+@click.argument("knobs", nargs=-1, metavar="[KNOB[@INSTANCE]…]")
+@pass_options
+def command(options: Options, knobs: tuple[str, ...]) -> None:
+    """Show every setting: its value now, the advised one, its state and its owner.
+
+    With KNOB only those settings, as vm.swappiness or cpu.governor@policy0.
+    """
+    from aitune_backends.owners import read_owners
+    from aitune_backends.survey import survey
+
+    with open_machine(options) as machine:
+        sample = _take_sample(machine)
+        targets = survey(machine.host, sample, options.goal, read_owners(machine.host))
+        if knobs:
+            targets = _chosen(targets, knobs, machine.host)
+        state = machine.link.state() if machine.link is not None else None
+        trial = state.pending if state is not None else None
+        if options.json:
+            body = status_json(machine.host, machine.identity, sample, targets, trial, options.goal)
+            emit_json("status", body)
+        elif knobs:
+            echo(settings_table(targets))
+        else:
+            echo(status_text(machine.host, machine.identity, sample, targets, trial, options.goal))
+
+
+def _take_sample(machine: Machine) -> Sample:
+    """One sample; of a machine that moves the second of two, so that it has rates."""
+    from aitune_backends.sampler import Sampler
+
+    sampler = Sampler(machine.host)
+    try:
+        sample = sampler.sample()
+        if machine.origin != "capture":
+            time.sleep(_RATE_OVER_S)
+            if machine.advance is not None:
+                machine.advance(_RATE_OVER_S)
+            sample = sampler.sample()
+    finally:
+        sampler.close()
+    return sample
+
+
+def _chosen(
+    targets: Sequence[TargetStatus], wanted: Sequence[str], host: Host
+) -> tuple[TargetStatus, ...]:
+    """The targets named on the command line; ends the command where a name means nothing here."""
+    from aitune_backends.survey import DEFAULT_POOL, default_pool
+
+    chosen: dict[int, TargetStatus] = {}
+    for name in wanted:
+        knob, at, instance = name.partition("@")
+        if knob == DEFAULT_POOL and not any(target.knob == knob for target in targets):
+            knob = default_pool(host)
+        of_knob = [target for target in targets if target.knob == knob]
+        if not of_knob:
+            known = dict.fromkeys(target.knob for target in targets)
+            fail(
+                USAGE, "unknown-knob", f"There is no setting {name}.", f"Known: {', '.join(known)}."
+            )
+        found = [target for target in of_knob if not at or target.instance == instance]
+        if not found:
+            instances = ", ".join(target.instance for target in of_knob if target.instance)
+            fail(
+                USAGE,
+                "unknown-instance",
+                f"{knob} has no instance {instance or '(empty)'} here.",
+                f"It has: {instances or 'none'}.",
+            )
+        chosen.update((id(target), target) for target in found)
+    return tuple(chosen.values())
