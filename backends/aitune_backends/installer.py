@@ -52,6 +52,11 @@ class Status:
         return self.sha256 == self.own_sha256
 
     @property
+    def is_usable(self) -> bool:
+        """Whether it would be started."""
+        return self.path is not None and not self.problem
+
+    @property
     def sentence(self) -> str:
         """All of it in one sentence."""
         if self.path is None:

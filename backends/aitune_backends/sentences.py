@@ -92,6 +92,13 @@ def rolled_back(trial: Trial) -> str:
     )
 
 
+def already(items: tuple[Item, ...]) -> str:
+    """Every target held what was wanted, before anything was written."""
+    if len(items) == 1:
+        return f"{target(items[0])} is {items[0].old} already."
+    return f"all {len(items)} settings are as wanted already."
+
+
 def incomplete(trial: Trial) -> str:
     """Going back fell short."""
     short = [item for item in trial.items if item.status in _SHORT]

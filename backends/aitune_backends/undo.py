@@ -118,14 +118,19 @@ def plan_undo(kernel: KernelIO, nets: Sequence[Net], *, force: bool = False) -> 
         now = _reading(kernel, net)
         if now == net.first:
             done.append(net)
-        elif now != net.last and not force:
+        elif now is None or (now != net.last and not force):
             drifted.append(net)
         else:
             changes += _changes(kernel, net, now)
     return Undo(tuple(changes), tuple(drifted), tuple(done))
 
 
-def _changes(kernel: KernelIO, net: Net, now: str | None) -> list[Change]:
+def unchanged(nets: Sequence[Net]) -> tuple[Change, ...]:
+    """Changes that write nothing: targets that are named because they already are back."""
+    return tuple(Change(net.knob, net.instance, net.first, net.first) for net in nets)
+
+
+def _changes(kernel: KernelIO, net: Net, now: str) -> list[Change]:
     """A pool is put back node by node: the kernel would spread a total evenly."""
     pool = plan.pool_of(kernel, KNOBS[net.knob]) if net.parts and net.first != "0" else ""
     if not pool:

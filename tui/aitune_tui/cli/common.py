@@ -24,7 +24,6 @@ import importlib
 import importlib.metadata
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -35,16 +34,17 @@ from aitune_tui.cli import output
 from aitune_tui.cli.output import discard_stdout, echo, note, prepare_streams, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from aitune_backends.machine import Machine
 
 __all__ = [
     "BUSY", "DONE", "FAULT", "GOALS", "INTERRUPTED", "NOT_AS_WANTED", "NOT_PERMITTED", "PARTIAL",
-    "PROGRAM", "USAGE", "Failure", "Options", "add_shared_options", "confirm", "discard_stdout",
+    "PROGRAM", "USAGE", "Failure", "Options", "add_shared_options", "discard_stdout",
     "echo", "emit_json", "fail", "fault", "has_terminal", "interrupted", "note", "open_machine",
     "pass_options", "prepare_streams", "report", "require_terminal", "show_version", "table",
-    "write_log", "writing_options",
+    "write_log",
 ]  # fmt: skip
 
 PROGRAM = "aitune-tui"
@@ -103,6 +103,9 @@ pass_options = click.make_pass_decorator(Options, ensure=True)
 
 def add_shared_options(command: click.Command) -> None:
     """Give a command the options of `Options` that it does not declare itself."""
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            add_shared_options(subcommand)
     taken = {name for param in command.params for name in param.opts}
     command.params.extend(
         option for option in _shared_options() if not taken.intersection(option.opts)
@@ -247,32 +250,6 @@ def require_terminal() -> None:
         )
 
 
-def confirm(question: str, *, yes: bool, interactive: bool) -> None:
-    """Ask before writing; return only if the answer is yes.
-
-    Args:
-        question: As `Apply these 3 changes?`.
-        yes: The operator answered on the command line.
-        interactive: Whether anybody can be asked.
-
-    Raises:
-        Failure: Status 2 when nobody can be asked, 1 when the answer is no.
-    """
-    if yes:
-        return
-    if not interactive:
-        fail(
-            USAGE,
-            "needs-yes",
-            "This command writes, and there is no terminal to ask on. Nothing is written.",
-            "Add --yes to answer beforehand.",
-        )
-    output.prompt(f"{question} [y/N] ")
-    answer = sys.stdin.readline().strip().lower()
-    if answer not in ("y", "yes"):
-        fail(NOT_AS_WANTED, "declined", "Nothing is written.")
-
-
 def show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     """Print the program's version and the helper's, and leave."""
     if not value or ctx.resilient_parsing:
@@ -281,16 +258,3 @@ def show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> No
     echo(f"{PROGRAM} {importlib.metadata.version(PROGRAM)}")
     echo(f"helper: {installer.status().sentence}")
     ctx.exit(DONE)
-
-
-Command = Callable[..., None]
-
-
-def writing_options(function: Command) -> Command:
-    """The options of every command that writes: `--yes` and `--non-interactive`."""
-    for option in (
-        click.option("--yes", is_flag=True, help="Do not ask before writing."),
-        click.option("--non-interactive", is_flag=True, help="Never ask, for a password neither."),
-    ):
-        function = option(function)
-    return function

@@ -1,0 +1,167 @@
+"""The way from a plan to its outcome: question, helper, read-back, kept or put back.
+
+`apply` and `undo` are this with different plans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from aitune_backends import sentences
+from aitune_helper.messages import ACCEPT, PENDING, ROLLBACK, Trial
+from aitune_tui.cli import jsontext, proposal, rooted
+from aitune_tui.cli.common import DONE, NOT_AS_WANTED, PARTIAL, Options, echo, emit_json
+
+if TYPE_CHECKING:
+    from aitune_backends.helper_client import Session
+    from aitune_backends.machine import Machine
+    from aitune_tui.cli.proposal import Proposal
+
+# What is applied and kept in one go lies under a guardian for the time between.
+_BETWEEN_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a plan is to be applied.
+
+    Attributes:
+        command: The command's name, for its JSON.
+        question: What is asked before anything is written.
+        try_s: Seconds of a trial that is not kept here; None keeps it at once.
+        persist: Whether keeping it writes the files that set it at boot.
+        accept_partial: Whether less than was asked may stay.
+        message: The operator's reason.
+        force: Pass the guards.
+        undo_of: Id of the trial that this puts back.
+    """
+
+    command: str
+    question: str
+    try_s: int | None = None
+    persist: bool = False
+    accept_partial: bool = False
+    message: str = ""
+    force: bool = False
+    undo_of: str | None = None
+
+
+class Outcome(NamedTuple):
+    """How it came out: the trial as it ended or stands, and the files that were written."""
+
+    trial: Trial
+    files: tuple[str, ...]
+
+
+def run(
+    machine: Machine,
+    options: Options,
+    made: Proposal,
+    manner: Manner,
+    asking: rooted.Asking,
+) -> int:
+    """Show a plan, ask, apply it, and say how it came out.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        Failure: Nothing was written.
+    """
+    link = rooted.require_link(machine)
+    rooted.require_force_in_container(machine, force=manner.force)
+    asking.require()
+    rooted.require_nothing_pending(link)
+    if proposal.nothing_to_do(made.plan) and not manner.persist and manner.undo_of is None:
+        return _say_nothing_to_do(options, made, manner)
+    proposal.show_plan(
+        machine,
+        made.plan,
+        try_s=manner.try_s,
+        persist=manner.persist,
+        as_json=options.json,
+    )
+    asking.confirm(manner.question)
+    with rooted.connected(link, asking, as_json=options.json) as session:
+        outcome = _apply(session, made, manner)
+    return _say(options, made, manner, outcome)
+
+
+def _apply(session: Session, made: Proposal, manner: Manner) -> Outcome:
+    steps = rooted.Steps()
+    try:
+        trial = session.apply(
+            made.changes,
+            made.plan.hash,
+            ttl_s=manner.try_s or _BETWEEN_S,
+            on_partial=ACCEPT if manner.accept_partial else ROLLBACK,
+            persist=manner.persist,
+            message=manner.message,
+            title=made.title,
+            force=manner.force,
+            undo_of=manner.undo_of,
+            progress=steps,
+        )
+    finally:
+        steps.end()
+    if trial.state != PENDING or manner.try_s is not None:
+        return Outcome(trial, ())
+    try:
+        return Outcome(*session.keep(trial.id, manner.persist))
+    except BaseException:
+        # Whatever stopped us here, Ctrl-C too: half-way is no place to stay. The guardian would
+        # do the same a little later.
+        session.revert(trial.id)
+        raise
+
+
+def _say(options: Options, made: Proposal, manner: Manner, outcome: Outcome) -> int:
+    trial, files = outcome
+    status = _status(trial, manner)
+    if options.json:
+        body = {
+            "trial": jsontext.trial_json(trial),
+            "items": jsontext.items_json(trial.items),
+            "warnings": list(made.plan.warnings),
+            "files": list(files),
+        }
+        emit_json(manner.command, body)
+        return status
+    echo(rooted.outcome_table(trial.items))
+    for line in _sentences(trial, files, manner):
+        echo(line)
+    return status
+
+
+def _sentences(trial: Trial, files: tuple[str, ...], manner: Manner) -> list[str]:
+    amiss = sentences.not_as_wanted(trial.items)
+    lines = [amiss] if amiss else []
+    if trial.state == PENDING:
+        when = rooted.put_back_at(trial)
+        lines.append(
+            f"Trial {trial.number} is on: everything is put back at {when} unless it is kept."
+        )
+        lines.append(f"aitune-tui keep {trial.number} · aitune-tui revert {trial.number}")
+    elif rooted.is_kept(trial):
+        lines.append(sentences.kept(trial, files))
+    else:
+        lines.append(sentences.rolled_back(trial))
+    return lines
+
+
+def _status(trial: Trial, manner: Manner) -> int:
+    as_it_should = trial.state == PENDING if manner.try_s is not None else rooted.is_kept(trial)
+    if not as_it_should or trial.persisted == "failed":
+        return NOT_AS_WANTED
+    return PARTIAL if rooted.is_partial(trial) else DONE
+
+
+def _say_nothing_to_do(options: Options, made: Proposal, manner: Manner) -> int:
+    if options.json:
+        items = jsontext.items_json(made.plan.items)
+        body = {"trial": None, "items": items, "warnings": [], "files": []}
+        emit_json(manner.command, body)
+    else:
+        echo(f"Nothing to change: {sentences.already(made.plan.items)}")
+    return DONE

@@ -1,0 +1,217 @@
+"""From what was typed to a plan that is shown: everything before the first question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from aitune_backends import sentences
+from aitune_backends.changes import brief_list, expand, parse_change
+from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
+from aitune_helper.plan import Refusal, make_plan
+from aitune_tui.cli.common import USAGE, fail, note, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aitune_backends.describe import ChangeText
+    from aitune_backends.machine import Machine
+
+SECONDS_MIN = 5
+SECONDS_MAX = 3600
+_MESSAGE_MAX = 200
+
+
+class Proposal(NamedTuple):
+    """Changes that were asked for, checked against the machine.
+
+    Attributes:
+        title: What it is, for a list: `profile classic`, or "" for plain changes.
+        changes: With the values they were planned from, so that they are compared and set.
+        plan: What would be written.
+    """
+
+    title: str
+    changes: tuple[Change, ...]
+    plan: Plan
+
+
+def change_options(function: Callable[..., None]) -> Callable[..., None]:
+    """What `plan` and `apply` take: the changes, and how they are to be applied."""
+    for option in (
+        click.option("--force", is_flag=True, help="Pass the memory guard; write in a container."),
+        click.option("--message", default="", metavar="TEXT", help="Why; kept in the journal."),
+        click.option(
+            "--on-partial",
+            type=click.Choice(("rollback", "accept")),
+            default="rollback",
+            show_default=True,
+            help="When the kernel gives less than was asked.",
+        ),
+        click.option("--persist", is_flag=True, help="Also set it at boot, once it is kept."),
+        click.option(
+            "--try",
+            "try_s",
+            type=click.IntRange(SECONDS_MIN, SECONDS_MAX),
+            metavar="SECONDS",
+            help="Put it all back after so long, unless it is kept.",
+        ),
+        click.option(
+            "--profile", metavar="NAME", help="The changes of a profile, by name or file."
+        ),
+        click.argument("changes", nargs=-1, metavar="[CHANGE]..."),
+    ):
+        function = option(function)
+    return function
+
+
+def check_message(message: str) -> str:
+    """The operator's reason, if it can be kept.
+
+    Raises:
+        Failure: It is too long, or not all printable; status 2.
+    """
+    if len(message) > _MESSAGE_MAX or not message.isprintable():
+        fail(USAGE, "message", f"--message takes at most {_MESSAGE_MAX} printable characters.")
+    return message
+
+
+def propose(
+    machine: Machine, texts: Sequence[str], profile: str | None, *, force: bool
+) -> Proposal:
+    """Check what was asked for, and plan it without any rights.
+
+    Raises:
+        Failure: It names no knob, instance or value of this machine, or is refused; status 2.
+    """
+    if bool(texts) == (profile is not None):
+        fail(
+            USAGE,
+            "usage",
+            "Give changes, as vm.swappiness=10, or --profile NAME: one of the two.",
+        )
+    try:
+        if profile is not None:
+            from aitune_backends import profiles
+
+            loaded = profiles.load(profile)
+            title, wanted = f"profile {loaded.name}", loaded.wanted
+        else:
+            title, wanted = "", tuple(parse_change(text) for text in texts)
+        changes = expand(machine.host, wanted)
+    except ValueError as error:  # ChangeError, ProfileError: each is one sentence
+        fail(USAGE, "change", str(error))
+    return plan_changes(machine, changes, title, force=force)
+
+
+def plan_changes(
+    machine: Machine, changes: Sequence[Change], title: str, *, force: bool
+) -> Proposal:
+    """Plan changes of known targets.
+
+    Raises:
+        Failure: The plan is refused; status 2.
+    """
+    try:
+        plan = make_plan(machine.host, changes, force=force)
+    except Refusal as refusal:
+        hint = _force_hint(machine, changes)
+        fail(USAGE, "refused", sentences.refused(refusal.reason), hint)
+    seen = tuple(Change(item.knob, item.instance, item.requested, item.old) for item in plan.items)
+    return Proposal(title, seen, plan)
+
+
+def _force_hint(machine: Machine, changes: Sequence[Change]) -> str:
+    """Name --force only where it helps: where a guard refused, and not the value."""
+    try:
+        make_plan(machine.host, changes, force=True)
+    except Refusal:
+        return ""
+    return "--force passes this guard, and the journal says so."
+
+
+def texts_of(machine: Machine, plan: Plan) -> tuple[ChangeText, ...]:
+    """What each change means on this machine."""
+    from aitune_backends import describe
+
+    facts = describe.gather(machine.host, plan.items)
+    return tuple(describe.change_text(item, facts) for item in plan.items)
+
+
+def show_plan(
+    machine: Machine, plan: Plan, *, try_s: int | None, persist: bool, as_json: bool
+) -> None:
+    """Print a plan for people: what, from which value, at which risk, and how it goes back.
+
+    Args:
+        machine: The machine.
+        plan: The plan.
+        try_s: Seconds of the trial, None where it would be kept at once.
+        persist: Whether the files that set it at boot would be written.
+        as_json: Standard output is for the JSON object; print beside it.
+    """
+    groups = _groups(plan.items, texts_of(machine, plan))
+    note(f"{_headline(plan.items, groups)} Nothing is written yet.", as_json=as_json)
+    rows = [
+        (_label(items), items[0].old, items[0].requested, text.risk, text.note)
+        for items, text in groups
+    ]
+    note(table(("SETTING", "NOW", "AFTER", "RISK", "NOTE"), rows), as_json=as_json)
+    for items, text in groups:
+        if items[0].status == UNCHANGED:
+            continue
+        note(f"{_label(items)}: {text.effect} {text.danger}", as_json=as_json)
+        note(f"  Evidence: {text.evidence} Path: {text.path} Undo: {text.undo}", as_json=as_json)
+        for said in dict.fromkeys(item.note for item in items if item.note):
+            note(f"  Note: {said}.", as_json=as_json)
+    for warning in plan.warnings:
+        note(f"Warning: {warning}.", as_json=as_json)
+    note(_how(try_s, persist), as_json=as_json)
+
+
+def _how(try_s: int | None, persist: bool) -> str:
+    files = ", and the files that set it at boot are written" if persist else ""
+    if try_s is None:
+        return f"It is kept as soon as all of it reads back as wanted{files}; else all is put back."
+    return f"It is put back after {try_s} s unless it is kept{files and '; then' + files[5:]}."
+
+
+def _headline(items: Sequence[Item], groups: Sequence[tuple[list[Item], ChangeText]]) -> str:
+    todo = sum(item.status == PLANNED for item in items)
+    text = sentences.counted(todo, "change")
+    same = len(items) - todo
+    if same:
+        text += f", {same} already as wanted"
+    inert = sum(len(group) for group, meaning in groups if meaning.inert)
+    if inert:
+        text += f", {inert} can have no effect"
+    return text + "."
+
+
+def _groups(
+    items: Sequence[Item], texts: Sequence[ChangeText]
+) -> list[tuple[list[Item], ChangeText]]:
+    """Neighbours that change the same knob in the same way, as on all 64 policies, in one."""
+    groups: list[tuple[list[Item], ChangeText]] = []
+    for item, text in zip(items, texts, strict=True):
+        if groups and _alike(groups[-1][0][0], item) and groups[-1][1].risk == text.risk:
+            groups[-1][0].append(item)
+        else:
+            groups.append(([item], text))
+    return groups
+
+
+def _alike(one: Item, other: Item) -> bool:
+    return (one.knob, one.old, one.requested) == (other.knob, other.old, other.requested)
+
+
+def _label(items: Sequence[Item]) -> str:
+    if len(items) == 1:
+        return sentences.target(items[0])
+    return f"{items[0].knob} on {brief_list([item.instance for item in items])}"
+
+
+def nothing_to_do(plan: Plan) -> bool:
+    """Whether every target already is as wanted."""
+    return all(item.status == UNCHANGED for item in plan.items)

@@ -1,0 +1,130 @@
+"""`aitune-tui undo`: put back what was kept, by one more plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from aitune_backends import sentences, undo
+from aitune_tui.cli import applying, proposal, rooted, trials
+from aitune_tui.cli.common import (
+    NOT_AS_WANTED,
+    USAGE,
+    Options,
+    fail,
+    note,
+    open_machine,
+    pass_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aitune_backends.machine import Machine
+    from aitune_helper.messages import Trial
+
+
+class Meant(NamedTuple):
+    """What is to be undone: its name, its effect, and the trial's id where it is one trial."""
+
+    title: str
+    nets: tuple[undo.Net, ...]
+    trial_id: str | None
+
+
+@click.command(name="undo")
+@click.argument("trial_name", metavar="[ID]", required=False)
+@click.option("--since-boot", is_flag=True, help="Everything kept since the machine booted.")
+@click.option("--force", is_flag=True, help="Also what somebody else changed since.")
+@click.option("--message", default="", metavar="TEXT", help="Why; kept in the journal.")
+@rooted.asking_options
+@pass_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    options: Options,
+    trial_name: str | None,
+    since_boot: bool,
+    force: bool,
+    message: str,
+    yes: bool,
+    non_interactive: bool,
+) -> None:
+    """Put back what a kept trial changed, its boot files too.
+
+    ID is its id or number; without one, the newest kept trial that is not undone yet. A setting
+    that somebody else changed since is left alone, and named.
+    """
+    proposal.check_message(message)
+    if since_boot and trial_name is not None:
+        fail(USAGE, "usage", "Give an ID or --since-boot: one of the two.")
+    asking = rooted.Asking(yes=yes, non_interactive=non_interactive)
+    with open_machine(options) as machine:
+        link = rooted.require_link(machine)
+        asking.require()
+        rooted.require_nothing_pending(link)
+        if since_boot:
+            journal = trials.all_of_them(machine, asking, as_json=options.json)
+            meant = Meant("everything since boot", undo.since_boot(journal.trials), None)
+        else:
+            meant = _one(machine, asking, trial_name, as_json=options.json)
+        ctx.exit(_undo(machine, options, meant, asking, force=force, message=message))
+
+
+def _one(machine: Machine, asking: rooted.Asking, name: str | None, *, as_json: bool) -> Meant:
+    """The trial that is meant; the whole journal is asked for only where it is not a late one."""
+    trial = _pick(trials.recent(machine), name)
+    if trial is None:
+        trial = _pick(trials.all_of_them(machine, asking, as_json=as_json).trials, name)
+    if trial is None:
+        what = f'No kept trial is called "{name}".' if name else "No kept change is left to undo."
+        fail(NOT_AS_WANTED, "nothing-to-undo", what, "`aitune-tui journal` lists them.")
+    return Meant(f"undo of {trial.number}", undo.of_trial(trial), trial.id)
+
+
+def _pick(known: Sequence[Trial], name: str | None) -> Trial | None:
+    if name is None:
+        return undo.newest(known)
+    trial = undo.find(known, name)
+    return trial if trial is not None and rooted.is_kept(trial) else None
+
+
+def _undo(
+    machine: Machine,
+    options: Options,
+    meant: Meant,
+    asking: rooted.Asking,
+    *,
+    force: bool,
+    message: str,
+) -> int:
+    todo = undo.plan_undo(machine.host, meant.nets, force=force)
+    for net in todo.drifted:
+        name = f"{net.knob}@{net.instance}" if net.instance else net.knob
+        note(
+            f"{name} is no longer {net.last}: somebody else changed it, so it is left alone.",
+            as_json=options.json,
+        )
+    if not todo.changes and not (meant.trial_id and todo.done):
+        if todo.drifted:
+            fail(
+                NOT_AS_WANTED,
+                "drifted",
+                "Nothing is put back: what was kept is no longer in force.",
+                "--force puts it back all the same.",
+            )
+        fail(NOT_AS_WANTED, "nothing-to-undo", "Everything is as it was: nothing to undo.")
+    # What already is as it was goes along: undoing a trial also takes its boot files back.
+    changes = (*todo.changes, *undo.unchanged(todo.done if meant.trial_id else ()))
+    made = proposal.plan_changes(machine, changes, meant.title, force=True)
+    manner = applying.Manner(
+        "undo",
+        f"Put back {sentences.counted(len(todo.changes), 'setting')}?",
+        message=message,
+        force=force,
+        undo_of=meant.trial_id,
+        accept_partial=True,
+    )
+    status = applying.run(machine, options, made, manner, asking)
+    return NOT_AS_WANTED if todo.drifted else status
