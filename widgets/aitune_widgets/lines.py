@@ -1,0 +1,116 @@
+"""The base of every widget here: rows of plain data, of which only changed ones are repainted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from aitune_widgets.text import Columns, Line, Row, strip_of, wrap
+from aitune_widgets.theme import palette_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.style import Style
+    from textual import events
+
+
+class LineWidget(Widget):
+    """Draws the rows that `rows()` gives, and repaints those that changed since.
+
+    A subclass keeps its values, says how they look in `rows()`, and calls `repaint()` when they
+    change. Nothing is drawn while it has no size.
+    """
+
+    DEFAULT_CSS: ClassVar[str] = """
+    LineWidget { width: 1fr; height: auto; background: $background; }
+    """
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, markup=False)
+        self._rows: tuple[Row, ...] = ()
+        self._strips: dict[tuple[Row, str, Style, int], Strip] = {}
+
+    def rows(self, width: int, height: int) -> Sequence[Row]:
+        """The rows to show in this room; more than `height` are cut, fewer leave blanks."""
+        raise NotImplementedError
+
+    def row_count(self, width: int) -> int:
+        """Rows wanted where the height is free (`height: auto`)."""
+        return len(self.rows(width, 1_000_000))
+
+    def repaint(self) -> None:
+        """Bring the screen up to date with the values; unchanged lines are left alone."""
+        width, height = self.content_size
+        if not self.is_mounted or width < 1 or height < 1:
+            if self.is_attached and self._is_auto:
+                self.refresh(layout=True)
+            return
+        if self._is_auto and self.row_count(width) != height:
+            self.refresh(layout=True)
+        before, self._rows = self._rows, tuple(self.rows(width, height))[:height]
+        top, left = self.gutter.top, self.gutter.left
+        changed = [
+            Region(left, top + y, width, 1)
+            for y in range(max(len(before), len(self._rows)))
+            if before[y : y + 1] != self._rows[y : y + 1]
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    @property
+    def _is_auto(self) -> bool:
+        return self.styles.height is not None and self.styles.height.is_auto
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay the rows out for the new width."""
+        self.repaint()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The height wanted at this width."""
+        return self.row_count(width)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen; built once for each text, theme and ground."""
+        width = self.content_size.width
+        row = self._rows[y] if y < len(self._rows) else Row(())
+        base = self.rich_style
+        palette = palette_of(self)
+        key = (row, palette.name, base, width)
+        strip = self._strips.get(key)
+        if strip is None:
+            if len(self._strips) > 512:
+                self._strips.clear()
+            strip = self._strips[key] = strip_of(row, width, palette, base)
+        return strip
+
+
+class TextBlock(LineWidget):
+    """A few lines of text, one column in from each side; long ones wrap."""
+
+    def __init__(self, *lines: Line, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines = lines
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show these lines instead."""
+        self._lines = tuple(lines)
+        self.repaint()
+
+    def rows(self, width: int, height: int) -> Sequence[Row]:
+        """The lines, wrapped."""
+        return [
+            padded(part, width) for line in self._lines for part in wrap(line, max(1, width - 2))
+        ]
+
+
+def padded(line: Line, width: int, column: int = 1) -> Row:
+    """A row with the line beginning at a column."""
+    columns = Columns(width)
+    columns.put_line(column, line)
+    return Row(columns.line())

@@ -1,0 +1,102 @@
+"""The second line of every screen: the pages, with what asks for attention on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.message import Message
+
+from aitune_widgets.lines import LineWidget
+from aitune_widgets.text import Columns, Line, Row, Segment, clean, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A page: the key that opens it, its name, its name where room is short, its badges."""
+
+    key: str
+    title: str
+    short: str
+    badges: tuple[Segment, ...] = ()
+
+
+class NavigationBar(LineWidget):
+    """Draws the tabs; a click posts `TabChosen`."""
+
+    DEFAULT_CSS: ClassVar[str] = "NavigationBar { height: 1; }"
+
+    class TabChosen(Message):
+        """A tab was clicked.
+
+        Attributes:
+            key: Its key.
+        """
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, right: str = "aitune-tui", *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._right = right
+        self._tabs: tuple[Tab, ...] = ()
+        self._active = ""
+        self._places: tuple[tuple[int, int, str], ...] = ()
+
+    def show(self, tabs: tuple[Tab, ...], active: str) -> None:
+        """Show these tabs, the one with key `active` as the page that is open."""
+        self._tabs = tabs
+        self._active = active
+        self.repaint()
+
+    def rows(self, width: int, height: int) -> Sequence[Row]:
+        """One line: long names where they fit, short ones elsewhere."""
+        line, self._places = navigation_line(self._tabs, self._active, self._right, width)
+        return (Row(line),)
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the tab clicked on."""
+        for start, end, key in self._places:
+            if start <= event.x < end:
+                self.post_message(self.TabChosen(key))
+
+
+def navigation_line(
+    tabs: Sequence[Tab], active: str, right: str, width: int
+) -> tuple[Line, tuple[tuple[int, int, str], ...]]:
+    """The line, and first column, last+1 column and key of each tab in it."""
+    long = [_tab(tab, tab.title, active=tab.key == active) for tab in tabs]
+    gap = 1
+    if 1 + sum(width_of(t) + gap for t in long) > width:
+        long = [_tab(tab, tab.short, active=tab.key == active) for tab in tabs]
+        gap = 0
+    columns = Columns(width)
+    column = 1
+    places = []
+    for tab, line in zip(tabs, long, strict=True):
+        end = columns.put_line(column, line)
+        places.append((column, end, tab.key))
+        column = end + gap
+    if width - 1 - len(right) > column + 1:
+        columns.put_right(width - 1, right, "dim")
+    return columns.line(), tuple(places)
+
+
+def _tab(tab: Tab, name: str, *, active: bool) -> Line:
+    badges = tuple((clean(text), tone) for text, tone in tab.badges)
+    if not active:
+        spaced = ((" ", "fg"), *badges) if badges else ()
+        return (
+            (f" {tab.key} ", "dim"), (clean(name), "fg"), *spaced, (" ", "fg"),
+        )  # fmt: skip
+    text = "".join(text for text, _ in badges)
+    return (
+        (f" {tab.key} ", "tab-key"),
+        (clean(name) + (f" {text}" if text else "") + " ", "tab"),
+    )

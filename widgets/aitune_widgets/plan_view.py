@@ -1,0 +1,225 @@
+"""The body of the plan dialog: what would be written, what the selected change does, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+
+from aitune_widgets.cursor_list import CursorList
+from aitune_widgets.footer_bar import HintChosen, KeyHint, Place, keys_line
+from aitune_widgets.inspector import Field, field_lines
+from aitune_widgets.rule import rule_line
+from aitune_widgets.text import Columns, Line, Row, clean, fit, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+    from aitune_widgets.theme import Tone
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One change.
+
+    Attributes:
+        key: The app's name for it.
+        glyph: `◆`, or `○` when it can have no effect.
+        label: The setting.
+        now: The value read.
+        after: The value wanted.
+        risk: `low`, `medium`, `high`, `inert`.
+        risk_tone: `fg`, `differs-bold`, `failed-bold`, `dim`.
+        note: What it costs, in one line, with a live number.
+        inert: The whole line is grey.
+        detail: Fields shown while the cursor is on it: Effect, Danger, Evidence, Path, Undo.
+        detail_short: Fields shown instead where there are fewer than 30 lines.
+    """
+
+    key: str
+    glyph: str
+    label: str
+    now: str
+    after: str
+    risk: str
+    risk_tone: Tone = "fg"
+    note: str = ""
+    inert: bool = False
+    detail: tuple[Field, ...] = ()
+    detail_short: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HowField:
+    """One line of How: `t Try  60 s, then everything goes back by itself unless you keep it`."""
+
+    key: str
+    label: str
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Columns: `now` is the one after NOW."""
+
+    now: int
+    arrow: int
+    after: int
+    risk: int
+    note: int
+
+
+class PlanView(CursorList):
+    """Draws a plan; `Highlighted` tells which change is shown in full."""
+
+    DEFAULT_CSS: ClassVar[str] = "PlanView { height: 1fr; background: $panel; }"
+
+    class Highlighted(CursorList.Highlighted):
+        """The cursor stands on another change."""
+
+    class Chosen(CursorList.Chosen):
+        """Enter, or a click on the cursor's change: edit it. Enter never writes."""
+
+    class StageAsked(CursorList.StageAsked):
+        """Space."""
+
+    HintChosen = HintChosen
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._first: Line = ()
+        self._items: tuple[PlanRow, ...] = ()
+        self._how: tuple[HowField, ...] = ()
+        self._hints: tuple[KeyHint, ...] = ()
+        self._right_hints: tuple[KeyHint, ...] = ()
+        self._places: tuple[Place, ...] = ()
+        self.show_all = False
+
+    def show(
+        self,
+        first: Line,
+        rows: Sequence[PlanRow],
+        how: Sequence[HowField] = (),
+        keys: Sequence[KeyHint] = (),
+        keys_right: Sequence[KeyHint] = (),
+    ) -> None:
+        """Show this plan: its first line, its changes, how it is done, and its keys."""
+        self._first = first
+        self._items = tuple(rows)
+        self._how = tuple(how)
+        self._hints = tuple(keys)
+        self._right_hints = tuple(keys_right)
+        self.set_keys([row.key for row in self._items])
+
+    def _columns(self, width: int) -> _At:
+        """Columns as wide as the largest value needs, the note taking the rest."""
+        label = max((cell_len(clean(row.label)) for row in self._items), default=6)
+        now = max((cell_len(clean(row.now)) for row in self._items), default=3)
+        after = max((cell_len(clean(row.after)) for row in self._items), default=5)
+        wide = width >= 95
+        edge = max(31 if wide else 27, 3 + label + 2 + max(now, 3))
+        arrow = edge + (5 if wide else 3)
+        risk = max(arrow + 10, arrow + 2 + after + 2)
+        return _At(edge, arrow, arrow + 2, risk, risk + 8)
+
+    def _tail(self, width: int, height: int) -> list[Row]:
+        """Everything below the list: detail, How."""
+        roomy = height >= 22
+        rows: list[Row] = [Row(())]
+        item = self._items[self._cursor] if 0 <= self._cursor < len(self._items) else None
+        if item is not None:
+            title = f"{item.label}  {item.now} → {item.after}"
+            rows.append(Row(rule_line(width, title)))
+            short = item.detail_short and not roomy and not self.show_all
+            fields = item.detail_short if short else item.detail
+            rows.extend(
+                Row(line) for line in field_lines(fields, width, text_column=11, airy=False)
+            )
+        if self._how:
+            rows.extend([Row(())] if roomy else [])
+            rows.append(Row(rule_line(width, "How")))
+            for how in self._how:
+                for number, part in enumerate(wrap(how.line, max(1, width - 14)) or ((),)):
+                    columns = Columns(width)
+                    if number == 0:
+                        columns.put(1, how.key, "focus-bold")
+                        columns.put(3, how.label, "dim")
+                    columns.put_line(13, part)
+                    rows.append(Row(columns.line()))
+        return rows
+
+    def head_rows(self, width: int) -> Sequence[Row]:
+        """The first line and the column names."""
+        at = self._columns(width)
+        first, names = Columns(width), Columns(width)
+        first.put_line(1, self._first)
+        names.put(3, "CHANGE", "dim")
+        names.put_right(at.now, "NOW", "dim")
+        names.put(at.after, "AFTER", "dim")
+        names.put(at.risk, "RISK", "dim")
+        gap = (Row(()),) if self.content_size.height >= 22 else ()
+        return (Row(first.line()), *gap, Row(names.line()))
+
+    def item_rows(self, index: int, width: int, *, selected: bool) -> Sequence[Row]:
+        """One change."""
+        item, at = self._items[index], self._columns(width)
+        out = Columns(width)
+        plain: Tone = "dim" if item.inert else "fg"
+        out.put(1, item.glyph, "dim" if item.inert else "staged")
+        out.put(3, item.label, plain)
+        out.put_right(at.now, item.now, "dim" if item.inert else "strong")
+        out.put(at.arrow, "→", plain)
+        out.put(at.after, item.after, "dim" if item.inert else "staged-bold")
+        out.put(at.risk, item.risk, item.risk_tone)
+        out.put(at.note, fit(clean(item.note), max(0, width - at.note)), plain)
+        if selected:
+            self.cursor_mark(out)
+        return (Row(out.line(), "cursor" if selected else ""),)
+
+    def rows(self, width: int, height: int) -> Sequence[Row]:
+        """List, detail, How, and the keys on the last line."""
+        tail = self._tail(width, height)
+        head = len(self.head_rows(width))
+        keys = 1 if self._hints or self._right_hints else 0
+        room = min(head + len(self._items), max(head + 3, height - len(tail) - keys))
+        rows = [*super().rows(width, room), *tail][: height - keys]
+        if keys:
+            rows.extend(Row(()) for _ in range(height - 1 - len(rows)))
+            line, self._places = keys_line(self._hints, self._right_hints, width)
+            rows.append(Row(line))
+        return rows
+
+    def row_count(self, width: int) -> int:
+        """Lines of everything."""
+        return len(self.head_rows(width)) + len(self._items) + len(self._tail(width, 40)) + 2
+
+    def _list_height(self) -> int:
+        width, height = self.content_size
+        head = len(self.head_rows(width))
+        keys = 1 if self._hints or self._right_hints else 0
+        tail = len(self._tail(width, height))
+        return min(head + len(self._items), max(head + 3, height - tail - keys))
+
+    def _room(self) -> int:
+        room = self._list_height() - len(self.head_rows(self.content_size.width))
+        return max(1, room if len(self._items) <= room else room - 1)
+
+    def _last_top(self) -> int:
+        room = self._list_height() - len(self.head_rows(self.content_size.width))
+        return max(0, len(self._items) - max(1, room))
+
+    def index_at(self, y: int) -> int | None:
+        """The change drawn on this line."""
+        return super().index_at(y) if y < self._list_height() else None
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what the key clicked on does, or move to the change clicked on."""
+        if event.y == self.content_size.height - 1:
+            for start, end, key in self._places:
+                if start <= event.x < end:
+                    self.post_message(HintChosen(key))
+            return
+        super().on_click(event)
