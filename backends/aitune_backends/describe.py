@@ -26,6 +26,7 @@ INERT_RISK = "inert"
 # Shares of the available memory above which growing a pool is worth a warning.
 _MEDIUM_SHARE = 0.1
 _HIGH_SHARE = 0.5
+_UNKNOWN_SHARE = 0.2  # of an unknown amount: between the two
 # Pages this large are put together at boot; later the kernel rarely finds the room.
 _GIGANTIC = 512 << 20
 
@@ -172,7 +173,7 @@ def _with_pool(item: Item, facts: Facts) -> Meaning | None:
 
 def _growing(pages: int, page: int, facts: Facts) -> Meaning:
     taken, available = memory_text(pages * page), _memory(facts.available, "the available memory")
-    share = pages * page / facts.available if facts.available else 0.0
+    share = pages * page / facts.available if facts.available else _UNKNOWN_SHARE
     return Meaning(
         effect=(
             f"Takes {taken} of {available} away from programs and page cache, for {pages} pages "

@@ -36,8 +36,8 @@ GOVERNOR = Entry(
         ),
         "powersave": Meaning(
             effect=(
-                "The cores of {instance} stay low, or with intel_pstate and amd-pstate speed up "
-                "as the processor itself sees fit."
+                "The cores of {instance} stay low, or with intel_pstate and amd-pstate run as the "
+                "processor itself sees fit."
             ),
             danger="With other drivers they stay at their lowest frequency whatever runs.",
             risk="medium",

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from aitune_backends.advice import Situation
+from aitune_backends.catalogue import ENTRIES, GOALS, GROUPS, Entry, Meaning, size_text, sources
+from aitune_helper import knobs
+from aitune_helper.knobs import KNOBS
+
+KNOWN_SOURCES = {value for name, value in vars(sources).items() if name.isupper()}
+FIELDS = {
+    "instance", "value", "value_size", "available", "committed", "commit_limit", "tendency",
+}  # fmt: skip
+PROMISES = re.compile(r"\b(faster|speed up|speeds up|improve\w*|boost\w*)\b")
+
+every_entry = pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.knob)
+
+
+def meanings(entry: Entry) -> list[Meaning]:
+    return [entry.meaning, *entry.values.values()]
+
+
+def test_both_tables_hold_the_same_knobs() -> None:
+    assert set(ENTRIES) == {knob.id for knob in KNOBS.values() if knob.offered}
+
+
+@every_entry
+def test_advice_has_a_citation(entry: Entry) -> None:
+    assert set(entry.advice) == set(GOALS)
+    assert set(entry.sources) <= KNOWN_SOURCES
+    assert entry.sources
+    if any(value is not None for value in entry.advice.values()):
+        assert entry.stars >= 2
+        assert entry.differs
+
+
+@every_entry
+def test_advised_values_can_be_written(entry: Entry) -> None:
+    knob = KNOBS[entry.knob]
+    values = {*entry.advice.values(), *entry.as_good, *entry.values} - {None}
+    for value in values:
+        assert value is not None
+        assert knobs.refusal(knob, value, listed=knob.modules) is None
+
+
+@every_entry
+def test_texts_are_sentences_with_known_fields(entry: Entry) -> None:
+    for text in (entry.what, entry.why, entry.evidence, entry.absent):
+        assert text.endswith(".")
+        assert "{" not in text
+    for meaning in meanings(entry):
+        for text in (meaning.effect, meaning.danger):
+            assert text.endswith(".")
+        for text in (meaning.note, meaning.note_short):  # as wide as the plan's columns
+            assert not text.endswith(".")
+        assert len(meaning.note) <= 52
+        assert len(meaning.note_short) <= 25
+        for text in (meaning.effect, meaning.danger, meaning.note, meaning.note_short):
+            fields = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+            assert fields <= FIELDS
+    assert "{" not in entry.effect + entry.danger
+    assert entry.group in GROUPS
+
+
+@pytest.mark.parametrize("knob", ["block.scheduler", "cpu.governor"])
+def test_schedulers_and_governors_promise_no_speed(knob: str) -> None:
+    entry = ENTRIES[knob]
+    for text in (entry.differs, *(m.effect for m in meanings(entry))):
+        assert not PROMISES.search(text)
+    shown = f"{entry.why} {entry.evidence}"
+    assert re.search(r"no gain is shown|Nobody published a comparison", shown)
+
+
+def test_pools_share_one_text_with_the_size_filled_in() -> None:
+    small, large = ENTRIES["hugepages.2048kB"], ENTRIES["hugepages.1048576kB"]
+    assert small.what.replace("2 MiB", "1 GiB") == large.what
+    assert small.why == large.why
+    assert size_text(64) == "64 KiB"
+
+
+def test_the_default_goal_is_one_of_them() -> None:
+    assert Situation().goal in GOALS

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import made_trees
+import pytest
+
+from aitune_backends import describe
+from aitune_backends.catalogue import ENTRIES
+from aitune_backends.changes import expand, parse_change
+from aitune_backends.describe import ChangeText, Facts, change_text
+from aitune_backends.shell import command, commands
+from aitune_helper.knobs import KNOBS
+from aitune_helper.messages import Item
+from aitune_helper.plan import make_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def texts(root: Path, *changes: str, available_gib: int = 32) -> dict[str, ChangeText]:
+    host = made_trees.two_nodes(root)
+    made_trees.host(root, made_trees.meminfo(available=available_gib << 20))
+    wanted = [parse_change(change) for change in changes]
+    plan = make_plan(host, expand(host, wanted), force=True)
+    facts = describe.gather(host, plan.items, read_at="12:04:29")
+    return {f"{item.knob}@{item.instance}": change_text(item, facts) for item in plan.items}
+
+
+def test_the_classic_exercise(tmp_path: Path) -> None:
+    found = texts(
+        tmp_path, "vm.overcommit_memory=1", "vm.overcommit_ratio=90", "hugepages.2048kB=64"
+    )
+    memory, ratio, pool = found.values()
+    assert (memory.risk, memory.note_short) == ("medium", "killed instead of refused")
+    assert "Loads get no faster." in memory.effect
+    assert "outgrows 32 GiB" in memory.danger
+    assert memory.undo == "writes 0 back, read 12:04:29."
+    assert (ratio.risk, ratio.inert) == ("inert", True)
+    assert ratio.note == "read only while overcommit_memory is 2"
+    assert (pool.risk, pool.inert) == ("low", False)
+    assert pool.note == "takes 128 MiB of 32 GiB; may be partial"
+    assert pool.note_short == "128 MiB of 32 GiB"
+
+
+def test_whether_a_change_has_an_effect_depends_on_the_whole_plan(tmp_path: Path) -> None:
+    alone = texts(tmp_path, "vm.overcommit_ratio=90")
+    assert alone["vm.overcommit_ratio@"].inert
+    together = texts(tmp_path, "vm.overcommit_ratio=90", "vm.overcommit_memory=2")
+    assert not together["vm.overcommit_ratio@"].inert
+    mode = together["vm.overcommit_memory@"]
+    assert mode.risk == "high"
+    assert "promises 57.6 GiB in all" in mode.effect  # nine tenths of 64 GiB, no swap
+    assert "1 GiB are promised now" in mode.effect
+
+
+@pytest.mark.parametrize(
+    ("pages", "risk"), [(64, "low"), (2000, "medium"), (9000, "high"), (100000, "high")]
+)
+def test_a_pools_risk_is_its_share_of_what_is_available(
+    tmp_path: Path, pages: int, risk: str
+) -> None:
+    assert texts(tmp_path, f"hugepages.2048kB={pages}")["hugepages.2048kB@"].risk == risk
+
+
+def test_pages_given_up_may_not_come_back(tmp_path: Path) -> None:
+    facts = Facts(available=32 << 30, default_pool="hugepages.2048kB")
+    small = change_text(Item("vm.nr_hugepages", "", "/proc/x", "64", "0"), facts)
+    large = change_text(Item("hugepages.1048576kB", "node0", "/sys/x", "8", "2"), facts)
+    assert (small.risk, large.risk) == ("medium", "high")
+    assert "128 MiB" in small.effect
+    assert "6 GiB" in large.effect
+    assert large.undo.endswith("Fewer pages may come back.")
+
+
+def test_undo_names_what_moves_along(tmp_path: Path) -> None:
+    found = texts(tmp_path, "thp.enabled=never", "block.scheduler@nvme2n1=mq-deadline")
+    assert found["thp.enabled@"].undo == (
+        "writes madvise back, read 12:04:29, and min_free_kbytes if that moved."
+    )
+    assert "nr_requests and read_ahead_kb" in found["block.scheduler@nvme2n1"].undo
+
+
+def test_read_ahead_below_an_array_is_inert(tmp_path: Path) -> None:
+    found = texts(tmp_path, "block.read_ahead_kb=4096")
+    assert found["block.read_ahead_kb@nvme0n1"].inert
+    assert "md0" in found["block.read_ahead_kb@nvme0n1"].note
+    assert not found["block.read_ahead_kb@nvme2n1"].inert
+    assert "up to 4 MiB ahead" in found["block.read_ahead_kb@nvme2n1"].effect
+
+
+def test_swapping_more_or_less(tmp_path: Path) -> None:
+    facts = Facts()
+    item = Item("vm.swappiness", "", "/x", "60", "10")
+    assert "less readily" in change_text(item, facts).effect
+    assert "more readily" in change_text(item._replace(requested="100"), facts).effect
+
+
+@pytest.mark.parametrize("knob", ENTRIES)
+def test_every_knob_is_described_of_an_unknown_machine(knob: str) -> None:
+    entry = ENTRIES[knob]
+    for value in ("1", "4096", *KNOBS[knob].choices, *KNOBS[knob].modules, *entry.values):
+        instance = "" if KNOBS[knob].scope == "global" else "x1"
+        for old in ("0", "madvise", ""):
+            text = change_text(Item(knob, instance, "/x", old, value), Facts())
+            for sentence in (text.effect, text.danger, text.undo):
+                assert sentence.endswith(".")
+                assert "{" not in sentence
+            assert text.note
+            assert text.note_short
+
+
+def test_a_machine_without_meminfo_is_described_too(tmp_path: Path) -> None:
+    host = made_trees.host(tmp_path, made_trees.sysctls())
+    facts = describe.gather(host, ())
+    assert facts.available is None
+    item = Item("vm.overcommit_memory", "", "/x", "0", "1")
+    assert "outgrows the available memory" in change_text(item, facts).danger
+
+
+def test_the_shell_line_that_does_the_same(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    wanted = ["vm.swappiness=10", "thp.defrag=defer+madvise", "hugepages.2048kB@node1=4"]
+    plan = make_plan(host, expand(host, [parse_change(text) for text in wanted]))
+    assert commands(plan.items) == (
+        "sudo sysctl -w vm.swappiness=10",
+        "echo defer+madvise | sudo tee /sys/kernel/mm/transparent_hugepage/defrag",
+        "echo 4 | sudo tee /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
+    )
+    assert command("block.scheduler", "cciss!c0d0", "none").endswith(
+        "sudo tee '/sys/block/cciss!c0d0/queue/scheduler'"
+    )

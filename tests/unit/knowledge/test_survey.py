@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import made_trees
+import pytest
+
+from aitune_backends.host import Host
+from aitune_backends.owners import read_owners
+from aitune_backends.readings import Cpu, Disk, HugePool, Policy, Pressure, Sample
+from aitune_backends.survey import cpu_ranges, default_pool, survey
+from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
+from aitune_helper import plan
+from aitune_helper.knobs import KNOBS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aitune_backends.targets import TargetStatus
+
+
+def at(targets: Sequence[TargetStatus], knob: str, instance: str = "") -> TargetStatus:
+    return next(t for t in targets if (t.knob, t.instance) == (knob, instance))
+
+
+def test_every_offered_knob_and_instance_of_a_server(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    targets = survey(host)
+    names = [(t.knob, t.instance) for t in targets]
+    assert len(names) == len(set(names))
+    assert [name for name in names if name[0].startswith("hugepages")] == [
+        (f"hugepages.{size}kB", node) for size in (2048, 1048576) for node in ("", "node0", "node1")
+    ]
+    assert "vm.nr_hugepages" not in {knob for knob, _ in names}
+    states = {f"{t.knob}@{t.instance}": t.state for t in targets}
+    assert states["cpu.governor@policy0"] == OK
+    assert states["cpu.governor@policy2"] == DIFFERS
+    assert states["kernel.numa_balancing@"] == DIFFERS
+    assert states["vm.swappiness@"] == INERT
+    assert states["vm.overcommit_ratio@"] == INERT
+    assert states["block.read_ahead_kb@nvme0n1"] == INERT
+    assert states["block.read_ahead_kb@nvme2n1"] == DIFFERS
+    assert states["block.read_ahead_kb@md0"] == OK
+    assert states["block.scheduler@nvme2n1"] == OK
+    assert states["block.scheduler@md0"] == ABSENT
+    assert states["block.nr_requests@md0"] == ABSENT
+    assert states["block.read_ahead_kb@loop0"] == INFO
+    assert at(targets, "block.scheduler", "md0").reason == (
+        "md0 has no scheduler: it passes requests on to nvme0n1 and nvme1n1."
+    )
+
+
+def test_values_are_those_the_kernel_holds(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    for target in survey(host):
+        if target.value is not None:
+            assert target.path == KNOBS[target.knob].file(target.instance)
+            assert target.value == plan.reading(host, KNOBS[target.knob], target.instance)
+
+
+def test_groups_stay_together_in_the_catalogues_order(tmp_path: Path) -> None:
+    knobs = list(dict.fromkeys(t.knob for t in survey(made_trees.two_nodes(tmp_path))))
+    assert knobs == [
+        "hugepages.2048kB", "hugepages.1048576kB", "thp.enabled", "thp.defrag",
+        "vm.overcommit_memory", "vm.overcommit_ratio", "kernel.numa_balancing", "vm.swappiness",
+        "cpu.governor", "block.scheduler", "block.read_ahead_kb", "block.nr_requests",
+    ]  # fmt: skip
+
+
+def test_an_empty_machine_lacks_everything_and_says_why(tmp_path: Path) -> None:
+    targets = survey(made_trees.host(tmp_path))
+    assert {t.state for t in targets} == {ABSENT}
+    assert all(t.reason.endswith(".") and t.path == "" and t.value is None for t in targets)
+    assert at(targets, "vm.nr_hugepages").reason == "This kernel has no pools of huge pages."
+    assert "Usual in a virtual machine" in at(targets, "cpu.governor").reason
+
+
+def test_a_capture_only_says_what_it_does_not_hold(tmp_path: Path) -> None:
+    targets = survey(made_trees.host(tmp_path, origin="capture"))
+    assert {t.reason for t in targets} == {"Not in this capture."}
+
+
+def test_a_file_that_cannot_be_read_is_no_absent_one(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    path = tmp_path / "proc/sys/vm/swappiness"
+    path.unlink()
+    os.mkfifo(path)  # the host opens regular files only
+    target = at(survey(host), "vm.swappiness")
+    assert (target.state, target.value) == (UNREAD, None)
+    assert target.reason == "Reading /proc/sys/vm/swappiness failed: not a regular file."
+
+
+def test_what_sets_it_at_boot(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    made_trees.host(
+        tmp_path,
+        {"/etc/sysctl.d/20-x.conf": "vm.swappiness = 60\nvm.nr_hugepages = 8\n"},
+    )
+    targets = survey(host, owners=read_owners(host))
+    swappiness = at(targets, "vm.swappiness")
+    assert (swappiness.owner, swappiness.survives) == ("/etc/sysctl.d/20-x.conf:1", True)
+    pool = at(targets, "hugepages.2048kB")
+    assert (pool.owner, pool.survives) == ("/etc/sysctl.d/20-x.conf:2", False)
+    assert at(targets, "hugepages.1048576kB").owner is None
+    assert at(targets, "hugepages.2048kB", "node0").owner is None
+    assert at(targets, "thp.enabled").survives is None
+
+
+@pytest.mark.parametrize(("page", "pool"), [(2048, "hugepages.2048kB"), (3, "")])
+def test_the_default_pool(tmp_path: Path, page: int, pool: str) -> None:
+    assert default_pool(made_trees.host(tmp_path, made_trees.meminfo(page=page))) == pool
+
+
+def test_the_goal_decides_nothing_it_should_not(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    for goal in ("model-loading", "inference", "training"):
+        assert at(survey(host, goal=goal), "cpu.governor", "policy2").advised == "performance"
+
+
+def a_sample(*, policies: int = 0, disks: int = 0) -> Sample:
+    return Sample(
+        at=0.0, wall=0.0, memory=None, pressure=Pressure(),
+        pools=(HugePool(2048, None, 64, 64, 0, 0),),
+        cpus=tuple(Cpu(n, n % 2, online=True) for n in range(policies)),
+        policies=tuple(
+            Policy(f"policy{n}", (n,), "intel_pstate", "powersave", ("performance", "powersave"),
+                   None, None, None, None, None)
+            for n in range(policies)
+        ),
+        disks=tuple(
+            Disk(f"nvme{n}n1", 0, "X", False, 0, "none", ("none",), 128, 1023, 0, None, None)
+            for n in range(disks)
+        ),
+    )  # fmt: skip
+
+
+def test_a_sample_is_not_read_again(tmp_path: Path) -> None:
+    host = made_trees.host(tmp_path, made_trees.meminfo(), made_trees.sysctls())
+    targets = survey(host, a_sample(policies=2, disks=1))
+    assert at(targets, "cpu.governor", "policy1").value == "powersave"
+    assert at(targets, "cpu.governor", "policy1").note == "cpu 1, node1"
+    assert at(targets, "block.scheduler", "nvme0n1").value == "none"
+    pool = at(targets, "hugepages.2048kB")
+    assert (pool.value, pool.state) == ("64", INERT)
+
+
+def test_an_offline_policy_is_unread(tmp_path: Path) -> None:
+    policy = Policy("policy3", (3,), "", None, (), None, None, None, None, None, "offline")
+    sample = a_sample()
+    sample = Sample(0.0, 0.0, None, Pressure(), (), (), (policy,), ())
+    target = at(survey(made_trees.host(tmp_path), sample), "cpu.governor", "policy3")
+    assert target.state == UNREAD
+    assert "offline" in target.reason
+
+
+class CountingHost(Host):
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, origin="demo")
+        self.opened: list[str] = []
+
+    def open(self, path: str) -> int:
+        self.opened.append(path)
+        return super().open(path)
+
+
+def test_a_large_machine_costs_no_reading_beyond_the_global_settings(tmp_path: Path) -> None:
+    made_trees.host(tmp_path, made_trees.meminfo(), made_trees.sysctls())
+    host = CountingHost(tmp_path)
+    sample = a_sample(policies=512, disks=64)
+    start = time.process_time()
+    targets = survey(host, sample)
+    cost = time.process_time() - start
+    assert len(targets) == 1 + 6 + 512 + 3 * 64
+    assert len(host.opened) < 15
+    assert cost < 0.5  # a few milliseconds; the bound only catches a change of order
+
+
+def test_ranges_of_cores() -> None:
+    assert cpu_ranges((0, 1, 2, 3, 8)) == "0-3,8"
+    assert cpu_ranges(()) == ""
+
+
+def test_this_machine() -> None:
+    targets = survey(Host())
+    assert at(targets, "vm.overcommit_memory").value in {"0", "1", "2"}
+    assert all(t.reason for t in targets if t.state in (ABSENT, INERT, UNREAD, DIFFERS))
