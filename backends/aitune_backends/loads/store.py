@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aitune_backends.places import UserPlaces
+
 BUSY_S = 5.0
 VERSION = 1
 
@@ -54,11 +56,12 @@ class StoreError(Exception):
 
 
 class Store:
-    """The results in one file, which is made when the first one is saved."""
+    """The results of one user in one file, which is made when the first one is saved."""
 
-    def __init__(self, path: Path) -> None:
-        """Name the file; nothing is opened yet."""
-        self.path = path
+    def __init__(self, places: UserPlaces) -> None:
+        """Say whose they are; nothing is opened yet."""
+        self._places = places
+        self.path = places.results
         self.moved_aside: Path | None = None
         """Where a damaged file was put, if one was found."""
 
@@ -119,7 +122,7 @@ class Store:
             raise StoreError(f"{self.path}: {error}.") from error
 
     def _connect(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._places.make_state()
         try:
             return _checked(self.path)
         except sqlite3.OperationalError:
@@ -133,9 +136,6 @@ class Store:
 def _put_aside(path: Path) -> Path:
     aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     path.rename(aside)
-    journal = path.with_name(path.name + "-journal")
-    if journal.exists():  # else it would be rolled back into the new file
-        journal.rename(aside.with_name(aside.name + "-journal"))
     return aside
 
 

@@ -123,7 +123,7 @@ def _progress(event: Progress) -> str:
 
 def save(result: LoadResult) -> LoadResult:
     """Keep a result; that it cannot be kept is said, and loses nothing else."""
-    store = Store(user_places().results)
+    store = Store(user_places())
     try:
         result = store.save(result)
     except StoreError as error:

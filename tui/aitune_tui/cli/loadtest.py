@@ -118,7 +118,7 @@ def _print(options: Options, result: LoadResult) -> None:
 
 
 def _stored(number: int) -> LoadResult:
-    store = Store(user_places().results)
+    store = Store(user_places())
     try:
         result = store.result(number)
     except StoreError as error:
@@ -131,7 +131,7 @@ def _stored(number: int) -> LoadResult:
 
 
 def _list(options: Options, *, all_hosts: bool) -> None:
-    store = Store(user_places().results)
+    store = Store(user_places())
     try:
         results = store.results(all_hosts=all_hosts)
     except StoreError as error:
