@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aitune_backends.readings import Identity
 
 NOT_A_CAPTURE = "A capture cannot be changed."
-NOT_A_FOREIGN_ROOT = "A machine below --root is only looked at: run aitune-tui on it to change it."
+ROOT_IS_ONLY_LOOKED_AT = "A machine given by --root is only looked at: leave it out to change it."
 READ_ONLY = "Started with --readonly."
 
 
@@ -96,8 +96,8 @@ def _open_host(root: str | None) -> Machine:
         machine = Machine(host, read_identity(host))
         if host.origin == "capture":
             machine.why_not_writable = NOT_A_CAPTURE
-        elif not host.is_this_machine:
-            machine.why_not_writable = NOT_A_FOREIGN_ROOT
+        elif root is not None:
+            machine.why_not_writable = ROOT_IS_ONLY_LOOKED_AT
         else:
             machine.link = RealLink()
         machine._cleanup = stack.pop_all()

@@ -64,6 +64,7 @@ class DemoMachine:
 
     def close(self) -> None:
         """Stop it and remove its directory; a second call does nothing."""
+        self.link.close()
         self._tear_down()
 
 

@@ -13,6 +13,7 @@ from aitune_helper.places import Places
 
 if TYPE_CHECKING:
     from aitune_helper.messages import PublicState
+    from aitune_helper.server import Core
 
     from .kernel import DemoKernel
 
@@ -30,6 +31,7 @@ class DemoLink:
         self._kernel = kernel
         self._places = Places(f"{root}/run/aitune", f"{root}/var/lib/aitune", f"{root}/etc")
         self._public = PublicFile(Path(self._places.public))
+        self._core: Core | None = None
 
     @property
     def name(self) -> str:
@@ -38,18 +40,33 @@ class DemoLink:
 
     def connect(self, *, ask: bool) -> Session:
         """Start a helper of our own; see `HelperLink.connect`."""
-        from aitune_helper import server
-
+        core = self._started()
         ours, theirs = socket.socketpair()
-        core = server.Core(self._kernel, self._places)
-
-        def serve() -> None:
-            with theirs:
-                server.serve(core, theirs.fileno(), theirs.fileno())
-
-        threading.Thread(target=serve, name="demo-helper", daemon=True).start()
+        threading.Thread(
+            target=_serve, args=(core, theirs), name="demo-helper", daemon=True
+        ).start()
         return Session(ours)
 
     def state(self) -> PublicState | None:
         """What the helper tells anybody."""
         return self._public.read()
+
+    def close(self) -> None:
+        """End the guardian; an open trial ends with the made-up machine."""
+        if self._core is not None:
+            self._core.close()
+
+    def _started(self) -> Core:
+        """One core for all connections: its guardian has to outlive each of them."""
+        if self._core is None:
+            from aitune_helper.server import Core  # only for who changes something
+
+            self._core = Core(self._kernel, self._places)
+        return self._core
+
+
+def _serve(core: Core, connected: socket.socket) -> None:
+    from aitune_helper.server import serve
+
+    with connected:
+        serve(core, connected.fileno(), connected.fileno())

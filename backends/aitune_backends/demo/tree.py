@@ -240,8 +240,10 @@ def _build_etc(files: Files) -> None:
             "sysctl.d/10-network-security.conf": "net.ipv4.conf.all.rp_filter = 2",
         },
     )
-    for directory in ("udev/rules.d", "tmpfiles.d", "modules-load.d"):
-        files.path(f"/etc/{directory}").mkdir(parents=True)
+    for directory in (
+        "/etc/udev/rules.d", "/etc/tmpfiles.d", "/etc/modules-load.d", "/run", "/var/lib",
+    ):  # fmt: skip
+        files.path(directory).mkdir(parents=True)
 
 
 def _build_model(files: Files) -> None:
