@@ -183,7 +183,7 @@ class TimeChart(LineWidget):
         return ascii_only() or not palette_of(self).coloured
 
     def _plot_width(self, width: int) -> int:
-        ends = (7 if self._letters() else 5) if self._data.end_labels else 1
+        ends = (8 if self._letters() else 6) if self._data.end_labels else 1
         return max(0, width - _GUTTER - ends)
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
@@ -285,13 +285,12 @@ class TimeChart(LineWidget):
         wanted = [
             height - 1 - dot_row(finite(value) or 0.0, top, height * 4) // 4 for _, value in newest
         ]
-        column = _GUTTER + width + (0 if self._letters() else 1)
-        column = lines[0].width - (7 if self._letters() else 5)
+        column = _GUTTER + width + 1
         for (series, value), row in zip(newest, spread_labels(wanted, height), strict=True):
             if row is None:
                 continue
             text = series.end or number(value, top)
-            if self._letters():
+            if self._letters() and len(self._data.series) > 1:
                 text = f"{clean(series.letter)[:1]} {text}"
             tone = "strong" if series.tone == "available" else series.tone
             lines[row].put(column, text, tone)

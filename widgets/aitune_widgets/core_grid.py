@@ -31,6 +31,7 @@ class NodeCores:
         differs: Whether a setting of the core differs from what is advised.
         mean_ghz: Mean frequency, without unit; `–` where it is not known.
         busy: `98 %`; empty where it is not known.
+        busy_tone: Tone of that: `strong` for busy nodes, `dim` for idle ones.
         governor: Governor of all, or `2 values`.
         governor_tone: Tone of that.
         governor_note: Second line in full mode: `powersave ×16`.
@@ -47,6 +48,7 @@ class NodeCores:
     governor_tone: Tone = "fg"
     governor_note: str = ""
     cpus: tuple[int, ...] = ()
+    busy_tone: Tone = "fg"
 
 
 class _Strip(NamedTuple):
@@ -195,7 +197,7 @@ class CoreGrid(LineWidget, can_focus=True):
             top.put(1, node.name, "fg")
             below.put(1, node.cpus_label, "dim")
             top.put_right(at.ghz, node.mean_ghz, "fg")
-            top.put_right(at.busy, node.busy, "fg")
+            top.put_right(at.busy, node.busy, node.busy_tone)
             top.put(at.governor, node.governor, node.governor_tone)
             below.put(at.governor, node.governor_note, node.governor_tone)
         for offset in range(strip.cells):
@@ -291,7 +293,8 @@ class CoreGrid(LineWidget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Move to the core clicked on; a click on the cursor's core chooses it."""
-        cpu = self.cpu_at(event.x, event.y)
+        position = event.get_content_offset(self)
+        cpu = self.cpu_at(*position) if position is not None else None
         if cpu is not None:
             if cpu == self._cursor:
                 self.action_choose()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
+    from textual.geometry import Offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ class HintChosen(Message):
 
 Place = tuple[int, int, str]
 """First column, last+1 column and key of something that can be clicked."""
+
+
+def place_at(places: Sequence[Place], position: Offset | None, y: int) -> str:
+    """The key of the place clicked on, when the click was on line `y`; else nothing."""
+    if position is None or position.y != y:
+        return ""
+    return next((key for start, end, key in places if start <= position.x < end), "")
 
 
 def hint_line(hint: KeyHint) -> Line:
@@ -109,6 +117,6 @@ class FooterBar(LineWidget):
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key clicked on does."""
-        for start, end, key in self._places:
-            if start <= event.x < end:
-                self.post_message(HintChosen(key))
+        key = place_at(self._places, event.get_content_offset(self), 0)
+        if key:
+            self.post_message(HintChosen(key))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from aitune_widgets.footer_bar import HintChosen, KeyHint, Place, keys_line
+from aitune_widgets.footer_bar import HintChosen, KeyHint, Place, keys_line, place_at
 from aitune_widgets.lines import LineWidget
 from aitune_widgets.rule import rule_line
 from aitune_widgets.text import Columns, Line, Row, clean, wrap
@@ -149,7 +149,6 @@ class Inspector(LineWidget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key clicked on does."""
-        if event.y == self._keys_y:
-            for start, end, key in self._places:
-                if start <= event.x < end:
-                    self.post_message(HintChosen(key))
+        key = place_at(self._places, event.get_content_offset(self), self._keys_y)
+        if key:
+            self.post_message(HintChosen(key))

@@ -54,9 +54,8 @@ class LineWidget(Widget):
         if self._is_auto and self.row_count(width) != height:
             self.refresh(layout=True)
         before, self._rows = self._rows, tuple(self.rows(width, height))[:height]
-        top, left = self.gutter.top, self.gutter.left
         changed = [
-            Region(left, top + y, width, 1)
+            Region(0, y, width, 1)
             for y in range(max(len(before), len(self._rows)))
             if before[y : y + 1] != self._rows[y : y + 1]
         ]

@@ -116,20 +116,30 @@ def strip_lines(data: StripData, width: int) -> tuple[Line, Line]:
         ("cache", data.cache, "▒", "cache"),
         ("free", data.free, "·", "faint"),
     )
-    labels_end = _put_right_labels(below, data, width)
     cells = shares([amount for _, amount, _, _ in segments], end - start)
+    labels: list[tuple[int, Line]] = []
     column, next_free = start, start
     for (name, amount, texture, tone), size in zip(segments, cells, strict=True):
         top.put(column, texture * size, tone)
         if amount > 0 or name != "huge pages":
             label = _label(name, amount, tone, stale=data.stale)
             place = max(column, next_free)
-            if place + width_of(label) <= labels_end - 2:
-                next_free = below.put_line(place, label) + 2
-                if name == "free" and next_free + 2 <= labels_end - 2:
-                    below.put(next_free - 2, " GiB", "dim")
+            labels.append((place, label))
+            next_free = place + width_of(label) + 2
         column += size
+    _put_labels(below, labels, _put_right(below, data, width, labels_end=next_free - 2))
     return top.line(), below.line()
+
+
+def _put_labels(below: Columns, labels: Sequence[tuple[int, Line]], end: int) -> None:
+    """Each label that ends two columns before `end`, and the unit once, after the last of them."""
+    after = 0
+    for place, label in labels:
+        if place + width_of(label) + 2 > end:
+            return
+        after = below.put_line(place, label)
+    if after + 4 + 2 <= end:
+        below.put(after, " GiB", "dim")
 
 
 def _label(name: str, amount: float, tone: Tone, *, stale: bool) -> Line:
@@ -137,22 +147,13 @@ def _label(name: str, amount: float, tone: Tone, *, stale: bool) -> Line:
     return ((f"{name} ", name_tone), (f"{amount:.1f}", "dim" if stale else "fg"))
 
 
-def _put_right_labels(below: Columns, data: StripData, width: int) -> int:
+def _put_right(below: Columns, data: StripData, width: int, *, labels_end: int) -> int:
     """Swap and stall at the right, as fully as the labels leave room; the column they begin at."""
-    bar_room = _bar_start(width) + sum(
-        len(f"{name} {amount:.1f}") + 2
-        for name, amount in (
-            ("used", data.used),
-            ("cache", data.cache),
-            ("free", data.free),
-            ("huge pages" if data.huge > 0 else "", data.huge),
-        )
-        if name
-    )
-    for line in _right_forms(data, width):
-        if width - 1 - width_of(line) - 2 >= bar_room:
+    forms = _right_forms(data, width)
+    for line in forms:
+        if width - 1 - width_of(line) >= labels_end + 2:
             return below.put_line_right(width - 1, line)
-    return width + 1
+    return below.put_line_right(width - 1, forms[-1])
 
 
 def _right_forms(data: StripData, width: int) -> Sequence[Line]:

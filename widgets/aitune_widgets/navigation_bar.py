@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.message import Message
 
+from aitune_widgets.footer_bar import Place, place_at
 from aitune_widgets.lines import LineWidget
 from aitune_widgets.text import Columns, Line, Row, Segment, clean, width_of
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
+
+    from aitune_widgets.theme import Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class NavigationBar(LineWidget):
         self._right = right
         self._tabs: tuple[Tab, ...] = ()
         self._active = ""
-        self._places: tuple[tuple[int, int, str], ...] = ()
+        self._places: tuple[Place, ...] = ()
 
     def show(self, tabs: tuple[Tab, ...], active: str) -> None:
         """Show these tabs, the one with key `active` as the page that is open."""
@@ -58,18 +61,19 @@ class NavigationBar(LineWidget):
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """One line: long names where they fit, short ones elsewhere."""
         line, self._places = navigation_line(self._tabs, self._active, self._right, width)
-        return (Row(line),)
+        open_ = [(start, end) for start, end, key in self._places if key == self._active]
+        return (Row(line, "cursor", open_[0]) if open_ else Row(line),)
 
     def on_click(self, event: events.Click) -> None:
         """Open the tab clicked on."""
-        for start, end, key in self._places:
-            if start <= event.x < end:
-                self.post_message(self.TabChosen(key))
+        key = place_at(self._places, event.get_content_offset(self), 0)
+        if key:
+            self.post_message(self.TabChosen(key))
 
 
 def navigation_line(
     tabs: Sequence[Tab], active: str, right: str, width: int
-) -> tuple[Line, tuple[tuple[int, int, str], ...]]:
+) -> tuple[Line, tuple[Place, ...]]:
     """The line, and first column, last+1 column and key of each tab in it."""
     long = [_tab(tab, tab.title, active=tab.key == active) for tab in tabs]
     gap = 1
@@ -90,13 +94,12 @@ def navigation_line(
 
 def _tab(tab: Tab, name: str, *, active: bool) -> Line:
     badges = tuple((clean(text), tone) for text, tone in tab.badges)
-    if not active:
-        spaced = ((" ", "fg"), *badges) if badges else ()
-        return (
-            (f" {tab.key} ", "dim"), (clean(name), "fg"), *spaced, (" ", "fg"),
-        )  # fmt: skip
-    text = "".join(text for text, _ in badges)
+    spaced = ((" ", "fg"), *badges) if badges else ()
+    key_tone: Tone = "focus-bold" if active else "dim"
+    name_tone: Tone = "strong" if active else "fg"
     return (
-        (f" {tab.key} ", "tab-key"),
-        (clean(name) + (f" {text}" if text else "") + " ", "tab"),
+        (f" {clean(tab.key)} ", key_tone),
+        (clean(name), name_tone),
+        *spaced,
+        (" ", "fg"),
     )

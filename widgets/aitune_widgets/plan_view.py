@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.cells import cell_len
 
 from aitune_widgets.cursor_list import CursorList
-from aitune_widgets.footer_bar import HintChosen, KeyHint, Place, keys_line
+from aitune_widgets.footer_bar import HintChosen, KeyHint, Place, keys_line, place_at
 from aitune_widgets.inspector import Field, field_lines
 from aitune_widgets.rule import rule_line
 from aitune_widgets.text import Columns, Line, Row, clean, fit, wrap
@@ -217,9 +217,9 @@ class PlanView(CursorList):
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key clicked on does, or move to the change clicked on."""
-        if event.y == self.content_size.height - 1:
-            for start, end, key in self._places:
-                if start <= event.x < end:
-                    self.post_message(HintChosen(key))
-            return
-        super().on_click(event)
+        position = event.get_content_offset(self)
+        key = place_at(self._places, position, self.content_size.height - 1)
+        if key:
+            self.post_message(HintChosen(key))
+        else:
+            super().on_click(event)

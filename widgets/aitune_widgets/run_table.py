@@ -83,7 +83,7 @@ def median(rates: Sequence[float]) -> float:
 
 def _edges(at: int) -> tuple[int, int, int, int]:
     """The columns after MEDIAN LOAD, MEDIAN RATE, SLOWEST – FASTEST and RUNS."""
-    return at + 12, at + 25, at + 43, at + 49
+    return at + 12, at + 25, at + 44, at + 50
 
 
 def _head(width: int, at: int) -> Row:

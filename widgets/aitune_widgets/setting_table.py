@@ -71,8 +71,11 @@ class TableColumns:
 
 
 def columns_for(width: int) -> TableColumns:
-    """The columns at this width: those of a 67-column panel, of an 80-column screen, or closer."""
-    if width >= 78:
+    """The columns at this width: those of a 67-column panel, closer, or of an 80-column screen.
+
+    A table that is wider than that does not stretch: its columns stay those of the panels.
+    """
+    if 78 <= width < 110:
         return TableColumns(2, 44, 45, 49, 51, 69, 71)
     narrow = max(0, 67 - width)
     half = narrow // 2

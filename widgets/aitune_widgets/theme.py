@@ -45,11 +45,9 @@ Tone = Literal[
     "chip-urgent",
     "chip-alarm",
     "chip-plain",
-    "tab",
-    "tab-key",
     "core-cursor",
 ]
-"""What a piece of text means. `*-bold` says the same, louder; `chip-*` and `tab` carry a ground."""
+"""What a piece of text means. `*-bold` says the same, louder; `chip-*` carry a ground."""
 
 Ground = Literal["", "cursor", "trial", "trial-urgent"]
 """What lies under a whole line: nothing of its own, the cursor row, or the trial band."""
@@ -86,9 +84,7 @@ _TRUECOLOR: Final[dict[Tone, Style]] = {
     "chip-urgent": Style(color="#f3f6f9", bgcolor="#d9463d", bold=True),
     "chip-alarm": Style(color="#f3f6f9", bgcolor="#d9463d", bold=True),
     "chip-plain": Style(color="#f3f6f9", bgcolor="#2a3442", bold=True),
-    "tab": Style(color="#f3f6f9", bgcolor="#1c2b3d", bold=True),
-    "tab-key": Style(color="#4cc2ff", bgcolor="#1c2b3d", bold=True),
-    "core-cursor": Style(color="#4cc2ff"),
+    "core-cursor": Style(color="#1c5f86", bgcolor="#4cc2ff"),
 }
 
 _ANSI: Final[dict[Tone, Style]] = {
@@ -114,25 +110,23 @@ _ANSI: Final[dict[Tone, Style]] = {
     "huge": Style(color="magenta"),
     "available": Style(color="bright_white"),
     "load-edge": Style(color="bright_blue"),
-    "chip-host": Style(reverse=True, bold=True),
+    "chip-host": Style(color="black", bgcolor="bright_white", bold=True),
     "chip-staged": Style(color="bright_white", bgcolor="magenta", bold=True),
     "chip-trial": Style(color="black", bgcolor="yellow", bold=True),
     "chip-urgent": Style(color="bright_white", bgcolor="red", bold=True),
     "chip-alarm": Style(color="bright_white", bgcolor="red", bold=True),
     "chip-plain": Style(reverse=True),
-    "tab": Style(reverse=True, bold=True),
-    "tab-key": Style(reverse=True, bold=True),
-    "core-cursor": Style(color="bright_cyan", bold=True),
+    "core-cursor": Style(color="blue", bgcolor="bright_cyan"),
 }
 
 _BOLD_WITHOUT_COLOUR: Final[frozenset[Tone]] = frozenset(
-    ("strong", "focus", "differs", "failed", "staged", "tab-key")
+    ("strong", "focus", "differs", "failed", "staged")
 )
 
 
 def _without_colour(tone: Tone) -> Style:
     """Bold, dim and reverse alone; textures, glyphs and words say the rest."""
-    if tone.startswith(("chip-", "tab", "core-cursor")):
+    if tone.startswith(("chip-", "core-cursor")):
         return Style(reverse=True, bold=True)
     if tone in ("rule", "faint", "track"):
         return Style(dim=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from aitune_widgets.bars import unit
-from aitune_widgets.footer_bar import HintChosen, Place
+from aitune_widgets.footer_bar import HintChosen, Place, place_at
 from aitune_widgets.lines import LineWidget
 from aitune_widgets.text import Columns, Line, Row, Segment, clean, fit, width_of
 
@@ -60,7 +60,8 @@ class TrialBand(LineWidget):
         super().__init__(id=id, classes=classes)
         self._view = TrialView("", "", 0, 1)
         self._folded = False
-        self._places: tuple[tuple[int, Place], ...] = ()
+        self._places: tuple[Place, ...] = ()
+        self._keys_y = 0
 
     def show(self, view: TrialView) -> None:
         """Show this."""
@@ -104,10 +105,8 @@ class TrialBand(LineWidget):
         start_back = columns.put_line_right(edge, second)
         end_keep = start_back - 4
         start_keep = columns.put_line_right(end_keep, first)
-        self._places = (
-            (y, (start_keep, end_keep, "K")),
-            (y, (start_back, edge, "R")),
-        )
+        self._places = ((start_keep, end_keep, "K"), (start_back, edge, "R"))
+        self._keys_y = y
         return start_keep
 
     def _time_line(self, width: int, amber: Tone) -> Line:
@@ -123,15 +122,15 @@ class TrialBand(LineWidget):
         columns = Columns(width)
         columns.put(0, "━" * width, amber)
         start = self._keys(columns, 0, width - 2)
-        columns.put(start - 1, " ")
-        columns.put(width - 2, " ")
+        for column in (start - 1, self._places[0][1], self._places[1][0] - 1, width - 2):
+            columns.put(column, " ")
         return _put_title(columns, self._view, amber, start - 2, seconds=True).line()
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key clicked on does."""
-        for y, (start, end, key) in self._places:
-            if event.y == y and start <= event.x < end:
-                self.post_message(HintChosen(key))
+        key = place_at(self._places, event.get_content_offset(self), self._keys_y)
+        if key:
+            self.post_message(HintChosen(key))
 
 
 def _put_title(
@@ -143,7 +142,7 @@ def _put_title(
         column = columns.put(column, f"  {view.seconds_left} s", amber)
     column = columns.put(column, " ")
     title = fit(clean(view.title), max(0, end - column - 1))
-    if title:
+    if title and (title == clean(view.title) or len(title) >= 8):
         column = columns.put(column, f"{title} ", "fg")
     return columns
 
