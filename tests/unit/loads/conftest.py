@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import numpy as np
@@ -14,11 +16,12 @@ from safetensors.numpy import save_file
 
 from aitune_backends.loads.model_files import find_model
 from aitune_backends.loads.records import LoadRequest
+from aitune_backends.places import UserPlaces
+from aitune_tui.cli import load_runs, loadtest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -85,3 +88,56 @@ def mapped_elsewhere() -> Callable[[str], AbstractContextManager[int]]:
             holder.stdin.close()
 
     return hold
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserPlaces:
+    """Places of this test's own, also for the commands."""
+    own = UserPlaces(tmp_path / "state", tmp_path / "config")
+    monkeypatch.setattr(load_runs, "user_places", lambda: own)
+    monkeypatch.setattr(loadtest, "user_places", lambda: own)
+    return own
+
+
+def _fits(value: object, schema: dict[str, Any], root: dict[str, Any]) -> str:
+    """Why a JSON value does not fit its schema, "" if it does: as much of it as ours use."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    if "const" in schema and value != schema["const"]:
+        return f"{value!r} is not {schema['const']!r}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"{value!r} is none of {schema['enum']}"
+    kinds = {
+        "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
+        "number": (int, float), "integer": int,
+    }  # fmt: skip
+    wanted = schema.get("type", list(kinds))
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if not any(isinstance(value, kinds[kind]) for kind in wanted):  # type: ignore[arg-type]  # a table of types
+        return f"{value!r} is no {wanted}"
+    if isinstance(value, bool) and "boolean" not in wanted:
+        return f"{value!r} is a boolean"
+    if isinstance(value, list):
+        return next(filter(None, (_fits(one, schema.get("items", {}), root) for one in value)), "")
+    if not isinstance(value, dict):
+        return ""
+    known = schema.get("properties", {})
+    missing = [name for name in schema.get("required", ()) if name not in value]
+    extra = schema.get("additionalProperties", {})
+    unknown = [name for name in value if name not in known and extra is False]
+    if missing or unknown:
+        return f"missing {missing}, unknown {unknown}"
+    parts = ((name, _fits(one, known.get(name, extra), root)) for name, one in value.items())
+    return next((f"{name}: {why}" for name, why in parts if why), "")
+
+
+@pytest.fixture
+def fits() -> Callable[[object, str], str]:
+    """Compare a document with a schema of docs/json; gives why it does not fit, or ""."""
+    folder = Path(__file__).parents[3] / "docs/json"
+
+    def compare(document: object, name: str) -> str:
+        schema = json.loads((folder / f"{name}.json").read_text())
+        return _fits(document, schema, schema)
+
+    return compare

@@ -41,11 +41,6 @@ RESULT = LoadResult(
 )
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> UserPlaces:
-    return UserPlaces(tmp_path / "state", tmp_path / "config")
-
-
 def test_a_result_comes_back_as_it_was(places: UserPlaces) -> None:
     saved = Store(places).save(RESULT)
     assert saved == replace(RESULT, id=1)
