@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from aitune_tui.cli import common
+from aitune_tui.cli import common, output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,10 @@ class MainGroup(click.Group):
             common.discard_stdout()  # the reader has what it wanted
             return common.DONE
         except Exception as fault:  # noqa: BLE001 - the last line of defence: a sentence, not a trace
-            log = common.write_log("".join(traceback.format_exception(fault)))
+            trace = "".join(traceback.format_exception(fault))
+            if "--debug" in arguments:
+                output.error(trace)
+            log = common.write_log(trace)
             return common.report(common.fault(fault, log), as_json=as_json)
         return status if isinstance(status, int) else common.DONE
 

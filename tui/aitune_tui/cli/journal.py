@@ -79,7 +79,7 @@ def _show_active(options: Options, machine: Machine, nets: tuple[Net, ...]) -> N
             {**_net_json(net), "now": value, "holds": value == net.last}
             for net, value in zip(nets, now, strict=True)
         ]
-        emit_json("journal", {"active": listed})
+        emit_json("journal-active", {"active": listed})
         return
     if not nets:
         echo("No kept change of this boot is in force.")

@@ -159,15 +159,24 @@ def show_plan(
     ]
     note(table(("SETTING", "NOW", "AFTER", "RISK", "NOTE"), rows), as_json=as_json)
     for items, text in groups:
-        if items[0].status == UNCHANGED:
-            continue
-        note(f"{_label(items)}: {text.effect} {text.danger}", as_json=as_json)
-        note(f"  Evidence: {text.evidence} Path: {text.path} Undo: {text.undo}", as_json=as_json)
-        for said in dict.fromkeys(item.note for item in items if item.note):
-            note(f"  Note: {said}.", as_json=as_json)
+        if items[0].status != UNCHANGED:
+            note("\n".join(_details(items, text)), as_json=as_json)
     for warning in plan.warnings:
         note(f"Warning: {warning}.", as_json=as_json)
     note(_how(try_s, persist), as_json=as_json)
+
+
+def _details(items: Sequence[Item], text: ChangeText) -> list[str]:
+    fields = {
+        "Effect": text.effect,
+        "Danger": "" if text.inert else text.danger,
+        "Evidence": text.evidence,
+        "Path": text.path,
+        "Undo": text.undo,
+        "Note": " ".join(f"{said}." for said in dict.fromkeys(item.note for item in items) if said),
+    }
+    heading = f"{_label(items)}  {items[0].old} → {items[0].requested}"
+    return [heading, *(f"  {name:<9} {value}" for name, value in fields.items() if value)]
 
 
 def _how(try_s: int | None, persist: bool) -> str:

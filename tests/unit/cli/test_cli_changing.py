@@ -1,0 +1,210 @@
+"""plan, apply, keep, revert, undo, journal, unpersist on the made-up machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import pytest
+    from conftest import CommandLine
+
+SWAPPINESS = "/proc/sys/vm/swappiness"
+PAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+
+def test_a_plan_shows_and_writes_nothing(cli: CommandLine) -> None:
+    shown = cli.run("plan", "vm.swappiness=10").output
+    assert "60" in shown
+    assert "10" in shown
+    assert "Nothing is written yet." in shown
+    assert cli.read(SWAPPINESS) == "60"
+    document = cli.json("plan", "vm.swappiness=10", "thp.enabled=always")
+    assert [item["requested"] for item in document["items"]] == ["10", "always"]
+    assert document["trial"] is None
+
+
+def test_an_apply_is_read_back_and_kept(cli: CommandLine) -> None:
+    document = cli.json("apply", "hugepages.2048kB=64", "--yes", "--message", "for the test")
+    assert document["trial"]["state"] == "kept"
+    assert document["trial"]["message"] == "for the test"
+    assert [item["status"] for item in document["items"]] == ["ok"]
+    assert cli.read(PAGES) == "64"
+    assert document["files"] == []
+    said = cli.run("apply", "vm.swappiness=10", "--yes").output
+    assert "Kept. 1 setting holds until the next reboot." in said
+
+
+def test_what_is_as_wanted_needs_no_helper(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*, ask: bool) -> NoReturn:
+        raise AssertionError(ask)
+
+    monkeypatch.setattr(cli.demo.link, "connect", connect)
+    assert "1 already as wanted" in cli.run("plan", "vm.swappiness=60").output
+    assert "is 60 already" in cli.run("apply", "vm.swappiness=60", "--yes").output
+
+
+def test_unchanged_is_said_and_done(cli: CommandLine) -> None:
+    assert cli.json("apply", "vm.swappiness=60", "--yes")["trial"] is None
+
+
+def test_a_try_is_kept_only_by_keep(cli: CommandLine) -> None:
+    document = cli.json("apply", "vm.swappiness=10", "--try", "600", "--yes")
+    trial = document["trial"]
+    assert trial["state"] == "pending"
+    assert 590 < trial["seconds_left"] <= 600
+    busy = cli.json("apply", "vm.swappiness=20", "--yes", expect=5)
+    assert busy["code"] == "busy"
+    assert "s left" in busy["message"]
+    assert "still open" in cli.run("plan", "vm.swappiness=20").output
+    kept = cli.json("keep", "--yes")
+    assert kept["trial"]["state"] == "kept"
+    assert kept["trial"]["id"] == trial["id"]
+    assert cli.read(SWAPPINESS) == "10"
+    assert cli.json("keep", "--yes", expect=1)["code"] == "nothing-pending"
+
+
+def test_a_try_is_put_back_by_revert(cli: CommandLine) -> None:
+    number = cli.json("apply", "vm.swappiness=10", "--try", "600", "--yes")["trial"]["number"]
+    wrong = cli.json("revert", str(number + 7), "--yes", expect=1)
+    assert f"the open trial is {number}" in wrong["message"]
+    said = cli.run("revert", str(number), "--yes").output
+    assert "Put back. vm.swappiness is as it was, read at " in said
+    assert cli.read(SWAPPINESS) == "60"
+
+
+def test_a_partial_pool_is_put_back_unless_accepted(cli: CommandLine) -> None:
+    asked = "hugepages.1048576kB=900"
+    document = cli.json("apply", asked, "--yes", "--force", expect=1)
+    assert document["trial"]["state"] == "reverted"
+    assert document["items"][0]["status"] == "partial"
+    path = PAGES.replace("2048", "1048576")
+    assert cli.read(path) == "0"
+    said = cli.run("apply", asked, "--yes", "--force", expect=1).output
+    assert "of 900 huge pages" in said
+    assert "hugepages.1048576kB is as it was." in said
+    document = cli.json("apply", asked, "--yes", "--force", "--on-partial", "accept", expect=3)
+    got = document["items"][0]["effective"]
+    assert 0 < int(got) < 900
+    assert cli.read(path) == got
+
+
+def test_undo_puts_the_newest_kept_back_once(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes")
+    cli.run("apply", "thp.enabled=always", "hugepages.2048kB=64", "--yes")
+    document = cli.json("undo", "--yes")
+    assert document["trial"]["title"] == "undo of 2"
+    assert cli.read(PAGES) == "0"
+    assert "[madvise]" in cli.read("/sys/kernel/mm/transparent_hugepage/enabled")
+    assert cli.json("undo", "--yes")["trial"]["title"] == "undo of 1"
+    assert cli.read(SWAPPINESS) == "60"
+    nothing = cli.json("undo", "--yes", expect=1)
+    assert nothing["code"] == "nothing-to-undo"
+
+
+def test_undo_by_number_and_by_a_name_that_is_none(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes")
+    cli.run("apply", "thp.enabled=always", "--yes")
+    cli.run("undo", "1", "--yes")
+    assert cli.read(SWAPPINESS) == "60"
+    assert cli.json("undo", "99", "--yes", expect=1)["message"] == 'No kept trial is called "99".'
+
+
+def test_undo_leaves_alone_what_another_changed(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "thp.enabled=always", "--yes")
+    cli.demo.kernel.write(SWAPPINESS, "33")
+    said = cli.run("undo", "--yes", expect=1).output
+    assert "vm.swappiness is no longer 10" in said
+    assert cli.read(SWAPPINESS) == "33"
+    assert "[madvise]" in cli.read("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def test_undo_by_force_puts_back_what_another_changed(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes")
+    cli.demo.kernel.write(SWAPPINESS, "33")
+    assert cli.json("undo", "--yes", expect=1)["code"] == "drifted"
+    cli.run("undo", "--yes", "--force")
+    assert cli.read(SWAPPINESS) == "60"
+
+
+def test_undo_since_boot_is_the_net_effect(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes")
+    cli.run("apply", "vm.swappiness=20", "thp.enabled=always", "--yes")
+    active = cli.json("journal", "--active")["active"]
+    assert {(net["knob"], net["first"], net["kept"], net["holds"]) for net in active} == {
+        ("vm.swappiness", "60", "20", True),
+        ("thp.enabled", "madvise", "always", True),
+    }
+    cli.run("undo", "--since-boot", "--yes")
+    assert cli.read(SWAPPINESS) == "60"
+    assert cli.json("journal", "--active")["active"] == []
+    assert "No kept change" in cli.run("journal", "--active").output
+
+
+def test_undo_of_nodes_restores_each_node(cli: CommandLine) -> None:
+    node = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
+    cli.run("apply", "hugepages.2048kB@node0=48", "--yes")
+    cli.run("apply", "hugepages.2048kB=200", "--yes")
+    cli.run("undo", "--yes")
+    assert [cli.read(node.format(0)), cli.read(node.format(1))] == ["48", "0"]
+
+
+def test_persist_is_written_on_keep_and_undone_with_it(cli: CommandLine) -> None:
+    file = cli.demo.host.root / "etc/sysctl.d/95-aitune.conf"
+    document = cli.json("apply", "vm.swappiness=10", "--persist", "--yes")
+    assert [name.rpartition("/")[2] for name in document["files"]] == ["95-aitune.conf"]
+    assert document["trial"]["persisted"] == "yes"
+    assert "vm.swappiness = 10" in file.read_text()
+    cli.run("undo", "--yes")
+    assert not file.exists() or "vm.swappiness" not in file.read_text()
+
+
+def test_persist_with_try_is_remembered_for_keep(cli: CommandLine) -> None:
+    document = cli.json("apply", "vm.swappiness=10", "--persist", "--try", "600", "--yes")
+    assert document["files"] == []
+    assert len(cli.json("keep", "--yes")["files"]) == 1
+    taken = cli.json("unpersist", "vm.swappiness", "--yes")
+    assert len(taken["files"]) == 1
+    assert cli.read(SWAPPINESS) == "10"
+    assert cli.json("unpersist", "nonsense", "--yes", expect=2)["code"] == "change"
+
+
+def test_persist_of_what_already_is_so_writes_the_file(cli: CommandLine) -> None:
+    document = cli.json("apply", "vm.swappiness=60", "--persist", "--yes")
+    assert len(document["files"]) == 1
+
+
+def test_the_journal_lists_trials_newest_first(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes", "--message", "because")
+    cli.run("apply", "vm.swappiness=20", "--try", "600", "--yes")
+    document = cli.json("journal")
+    assert [trial["state"] for trial in document["trials"]] == ["pending", "kept"]
+    assert document["trials"][1]["message"] == "because"
+    assert document["damaged"] == 0
+    listed = cli.run("journal").output
+    assert "because" in listed
+    assert "on trial" in listed
+    assert len(cli.json("journal", "--limit", "1")["trials"]) == 1
+
+
+def test_a_profile_is_one_plan(cli: CommandLine) -> None:
+    cli.json("verify", "--profile", "classic", expect=1)
+    document = cli.json("apply", "--profile", "classic", "--yes")
+    assert document["trial"]["title"] == "profile classic"
+    assert cli.json("verify", "--profile", "classic")["ok"] is True
+    assert (
+        "All 3 are as profile classic wants them."
+        in cli.run("verify", "--profile", "classic").output
+    )
+    cli.run("undo", "--yes")
+    assert (
+        "differ from profile classic" in cli.run("verify", "--profile", "classic", expect=1).output
+    )
+
+
+def test_a_choice_goes_to_every_instance_and_is_listed_once(cli: CommandLine) -> None:
+    shown = cli.run("plan", "cpu.governor=performance").output
+    assert "(32 in all)" in shown
+    document = cli.json("apply", "cpu.governor=performance", "--yes")
+    assert {item["effective"] for item in document["items"]} == {"performance"}
