@@ -103,7 +103,7 @@ def gather(kernel: KernelIO, items: Sequence[Item], *, read_at: str = "") -> Fac
             overcommit=mode,
             swap=memory.swap_total,
             nodes=_count_nodes(kernel),
-            stacked=_stacked(kernel, items),
+            stacked=_stacked(kernel),
         ),
         read_at=read_at,
     )
@@ -234,23 +234,22 @@ def _reading(kernel: KernelIO, knob: str) -> str | None:
 
 
 def _count_nodes(kernel: KernelIO) -> int | None:
-    try:
-        names = kernel.entries("/sys/devices/system/node")
-    except OSError:
-        return None
+    names = _names(kernel, "/sys/devices/system/node")
     return sum(1 for name in names if re.fullmatch(r"node[0-9]+", name)) or None
 
 
-def _stacked(kernel: KernelIO, items: Sequence[Item]) -> Mapping[str, str]:
-    """The devices that lie on the plan's disks as a whole."""
+def _stacked(kernel: KernelIO) -> Mapping[str, str]:
+    """The disks that another device lies on as a whole, and which that is."""
     above: dict[str, str] = {}
-    for item in items:
-        if item.knob != "block.read_ahead_kb":
-            continue
-        try:
-            holders = kernel.entries(f"/sys/block/{item.instance}/holders")
-        except OSError:
-            continue
+    for disk in _names(kernel, "/sys/block"):
+        holders = _names(kernel, f"/sys/block/{disk}/holders")
         if holders:
-            above[item.instance] = holders[0]
+            above[disk] = holders[0]
     return above
+
+
+def _names(kernel: KernelIO, directory: str) -> list[str]:
+    try:
+        return kernel.entries(directory)
+    except OSError:
+        return []
