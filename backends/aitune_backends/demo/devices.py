@@ -76,7 +76,7 @@ SDA = MadeUpDisk(
 )
 DISKS = (*NVME, SDA)
 ARRAY = "md0"
-ARRAY_SLAVES = ("nvme0n1", "nvme1n1")
+ARRAY_SLAVES = ("nvme0n1p2", "nvme1n1p2")
 GPUS = 8
 
 _DEVICES = "/sys/devices"
@@ -149,18 +149,30 @@ def _build_controller(files: Files, disk: MadeUpDisk, device: str) -> None:
 
 def _build_array(files: Files, sequence: int) -> None:
     here = f"{_DEVICES}/virtual/block/{ARRAY}"
-    _build_disk(files, here, ARRAY, 2 * NVME[0].sectors, sequence)
+    _build_disk(files, here, ARRAY, NVME[0].sectors // 2, sequence)
     # Linux 6.8 gives an array neither a scheduler nor nr_requests: the files are not there.
     files.put(f"{here}/queue/read_ahead_kb", "4096")
     files.put_all(f"{here}/md", {"level": "raid0", "raid_disks": len(ARRAY_SLAVES)})
+    for disk in NVME:
+        for number, share in ((1, 3), (2, 1)):
+            _build_partition(files, disk, number, disk.sectors * share // 4)
     for slave in ARRAY_SLAVES:
-        files.link_to(f"{here}/slaves/{slave}", str(_real(files, slave)))
-        files.link_to(f"{_real(files, slave)}/holders/{ARRAY}", here)
+        partition = _partition(next(disk for disk in NVME if slave.startswith(disk.name)), slave)
+        files.link_to(f"{here}/slaves/{slave}", partition)
+        files.link_to(f"{partition}/holders/{ARRAY}", here)
 
 
-def _real(files: Files, disk: str) -> str:
-    target = files.path(f"/sys/block/{disk}").resolve()
-    return f"/{target.relative_to(files.root.resolve())}"
+def _partition(disk: MadeUpDisk, name: str) -> str:
+    return f"{_DEVICES}/{disk.pci}/{disk.below}/{disk.name}/{name}"
+
+
+def _build_partition(files: Files, disk: MadeUpDisk, number: int, sectors: int) -> None:
+    """The first partition holds models, the second scratch space: two of those make the array."""
+    name = f"{disk.name}p{number}"
+    here = _partition(disk, name)
+    files.put_all(here, {"partition": number, "size": sectors, "ro": 0})
+    files.path(f"{here}/holders").mkdir()
+    files.link_to(f"/sys/class/block/{name}", here)
 
 
 def build_gpus(files: Files) -> None:

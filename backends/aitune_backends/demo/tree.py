@@ -66,7 +66,7 @@ tmpfs /run tmpfs rw,nosuid,nodev,noexec,relatime,mode=755 0 0
 /dev/sda2 / ext4 rw,relatime 0 0
 cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev,noexec,relatime 0 0
 /dev/md0 /scratch xfs rw,relatime 0 0
-/dev/nvme0n1 /models btrfs ro,relatime 0 0"""
+/dev/nvme0n1p1 /models btrfs ro,relatime 0 0"""
 
 
 def build(root: Path) -> Files:

@@ -93,10 +93,12 @@ def test_disks_hang_where_their_links_say(demo: DemoMachine) -> None:
     assert demo.host.read("/sys/block/nvme3n1/device/model").startswith("SAMSUNG")
     assert demo.host.read("/sys/block/nvme3n1/device/device/numa_node").strip() == "1"
     assert demo.host.read("/sys/block/sda/device/model").startswith("INTEL")
-    assert demo.host.entries("/sys/block/md0/slaves") == ["nvme0n1", "nvme1n1"]
-    assert demo.host.read("/sys/block/md0/slaves/nvme1n1/size") == demo.host.read(
-        "/sys/block/nvme1n1/size"
+    assert demo.host.entries("/sys/block/md0/slaves") == ["nvme0n1p2", "nvme1n1p2"]
+    assert demo.host.entries("/sys/block/md0/slaves/nvme1n1p2/holders") == ["md0"]
+    array, part = (
+        int(demo.host.read(f"/sys/class/block/{name}/size")) for name in ("md0", "nvme1n1p2")
     )
+    assert array == 2 * part
     assert not demo.host.exists("/sys/block/md0/queue/scheduler")
 
 
@@ -241,4 +243,4 @@ def test_array_is_told_by_its_slaves(demo: DemoMachine) -> None:
     array = read_disk(demo.host, demo.host.read, "md0")
     assert array.scheduler is None
     assert array.read_ahead_kib == 4096
-    assert array.slaves == ("nvme0n1", "nvme1n1")
+    assert array.slaves == ("nvme0n1p2", "nvme1n1p2")
