@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from aitune_backends.kept import KeptFiles
 
 # Frequencies read in one tick besides those on screen.
-_FREQUENCIES = 128
+_FREQUENCIES = 64
 # Old kernels sleep 10 to 20 ms while a frequency is read: then the rest waits for the next tick.
 _PATIENCE_S = 0.005
-# Policies whose settings are read in one tick at most; three files each.
-_SETTINGS = 12
+# Policies whose governor, and whose limits, are read in one tick at most.
+_GOVERNORS, _LIMITS = 13, 2
 _SETTINGS_EVERY_S = 5.0
 
 
@@ -45,27 +45,39 @@ class CpuSampler:
     def __init__(self, host: Host, files: KeptFiles) -> None:
         self._host = host
         self._files = files
+        self._listing: list[str] = []
+        self._nodes: dict[int, tuple[int, ...]] = {}
         self._node_of: dict[int, int] = {}
         self._present: tuple[int, ...] = ()
         self._online: frozenset[int] = frozenset()
         self._times: CpuTimes | None = None
-        self._cpus: dict[int, Cpu] = {}
+        self._known: dict[tuple[int, float | None], Cpu] = {}
         self._policies: dict[str, Policy] = {}
         self._frequencies = Turns[str]()
-        self._settings = Turns[str]()
+        self._governors = Turns[str]()
+        self._limits = Turns[str]()
 
     def list_again(self) -> None:
         """See which CPUs, nodes and policies there are; what is new is read whole."""
         host = self._host
-        self._node_of = {cpu: node for node, members in read_nodes(host).items() for cpu in members}
-        self._present = read_present(host)
-        self._online = read_online(host, self._present)
-        names = cpufreq.policy_names(host)
+        nodes = read_nodes(host)
+        present = read_present(host)
+        online = read_online(host, present)
+        if (nodes, present, online) != (self._nodes, self._present, self._online):
+            self._nodes, self._present, self._online = nodes, present, online
+            self._node_of = {cpu: node for node, cpus in nodes.items() for cpu in cpus}
+            self._known.clear()
+        listing = host.names(cpufreq.DIRECTORY)
+        if listing != self._listing:
+            self._listing = listing
+            self._take(cpufreq.policy_names(host))
+
+    def _take(self, names: tuple[str, ...]) -> None:
         for gone in self._policies.keys() - set(names):
             self._files.drop_below(f"{cpufreq.DIRECTORY}/{gone}")
         self._policies = {name: self._policies.get(name) or self._whole(name) for name in names}
-        self._frequencies.set(names)
-        self._settings.set(names)
+        for ring in (self._frequencies, self._governors, self._limits):
+            ring.set(names)
 
     def read_all_again(self) -> None:
         """Read every policy whole at once: after a change of ours, or when asked."""
@@ -76,15 +88,17 @@ class CpuSampler:
         """Every CPU present, with its share of busy time since the last call."""
         before, self._times = self._times, self._read_times()
         shares = busy(before, self._times) if before else {}
-        known = self._cpus
-        # Only what changed is made anew: on a quiet machine most of 512 records stay.
-        for number in self._present or self._times.idle:
-            share = shares.get(number)
-            online = number in self._online if self._present else True
-            cpu = known.get(number)
-            if cpu is None or cpu.busy != share or cpu.online != online:
-                known[number] = Cpu(number, self._node_of.get(number), online, share)
-        return tuple(known.values())
+        numbers = self._present or self._times.cpus
+        keys = zip(numbers, map(shares.get, numbers), strict=True)
+        # There are a hundred shares at most for each CPU: its records are made once.
+        known = self._known
+        return tuple([known.get(key) or self._cpu(key) for key in keys])
+
+    def _cpu(self, key: tuple[int, float | None]) -> Cpu:
+        number, share = key
+        online = number in self._online if self._present else True
+        cpu = self._known[key] = Cpu(number, self._node_of.get(number), online, share)
+        return cpu
 
     def policies(self, since_s: float, shown: Container[int] | None) -> tuple[Policy, ...]:
         """Every policy, its frequency and settings as fresh as this tick's share of work allows.
@@ -105,24 +119,26 @@ class CpuSampler:
             self._read_frequency(name)
             if time.perf_counter() > patience:
                 break
-        for name in self._settings.due(since_s, _SETTINGS_EVERY_S, _SETTINGS):
-            self._read_settings(name)
+        for name in self._governors.due(since_s, _SETTINGS_EVERY_S, _GOVERNORS):
+            self._read_governor(name)
+        for name in self._limits.due(since_s, _SETTINGS_EVERY_S, _LIMITS):
+            self._read_limits(name)
         return tuple(self._policies.values())
 
     def _read_times(self) -> CpuTimes:
         try:
             return parse_stat(self._files.read(STAT))
         except OSError:
-            return CpuTimes(0, {})
+            return CpuTimes(0, (), ())
 
     def _whole(self, name: str) -> Policy:
-        return cpufreq.read_policy(self._files.once, name)
+        return cpufreq.read_policy(self._host.read, name)
 
     def _read_frequency(self, name: str) -> None:
         old = self._policies[name]
         path = f"{cpufreq.DIRECTORY}/{name}/scaling_cur_freq"
         try:
-            khz = cpufreq.parse_khz(self._files.text(path))
+            khz = cpufreq.parse_khz(self._files.read(path))
         except OSError:
             khz = None
         if khz == old.current_khz:
@@ -135,18 +151,25 @@ class CpuSampler:
                 old.min_khz, old.max_khz, old.hardware_min_khz, old.hardware_max_khz,
             )  # fmt: skip
 
-    def _read_settings(self, name: str) -> None:
+    def _read_governor(self, name: str) -> None:
+        old = self._policies[name]
+        try:
+            governor = self._files.seldom(f"{cpufreq.DIRECTORY}/{name}/scaling_governor").strip()
+        except OSError:
+            governor = ""
+        if governor in old.governors:
+            if governor != old.governor:
+                self._policies[name] = replace(old, governor=governor)
+        elif (governor or None) != old.governor:
+            self._policies[name] = self._whole(name)
+
+    def _read_limits(self, name: str) -> None:
         old = self._policies[name]
         directory = f"{cpufreq.DIRECTORY}/{name}"
-        once = self._files.once
         try:
-            governor = once(f"{directory}/scaling_governor").strip() or None
-            low = cpufreq.parse_khz(once(f"{directory}/scaling_min_freq"))
-            high = cpufreq.parse_khz(once(f"{directory}/scaling_max_freq"))
+            low = cpufreq.parse_khz(self._files.seldom(f"{directory}/scaling_min_freq"))
+            high = cpufreq.parse_khz(self._files.seldom(f"{directory}/scaling_max_freq"))
         except OSError:
-            self._policies[name] = self._whole(name)
-            return
-        if governor not in (old.governor, *old.governors):
-            self._policies[name] = self._whole(name)
-        elif (governor, low, high) != (old.governor, old.min_khz, old.max_khz):
-            self._policies[name] = replace(old, governor=governor, min_khz=low, max_khz=high)
+            low = high = None
+        if (low, high) != (old.min_khz, old.max_khz):
+            self._policies[name] = replace(old, min_khz=low, max_khz=high)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aitune_backends.kept import KeptFiles
 
 # Devices whose queue is read in one tick at most; three files each.
-_SETTINGS = 4
+_SETTINGS = 3
 _SETTINGS_EVERY_S = 5.0
 
 
@@ -33,19 +33,28 @@ class DiskSampler:
         self._settings = Turns[str]()
 
     def list_again(self) -> None:
-        """See which devices there are; a new one is read whole."""
-        names = block.disk_names(self._host)
+        """See which devices there are; a new one is read whole.
+
+        Only what is not shown yet is asked for its size; what is shown is asked in its turn.
+        """
+        self._list(self._disks.keys())
+
+    def read_all_again(self) -> None:
+        """Read every device whole at once; the rates go on."""
+        self._list(())
+        for name, old in self._disks.items():
+            self._disks[name] = replace(
+                self._whole(name), read_rate=old.read_rate, write_rate=old.write_rate
+            )
+
+    def _list(self, trusted: Container[str]) -> None:
+        names = block.disk_names(self._host, trusted)
+        if names == tuple(self._disks):
+            return
         for gone in self._disks.keys() - set(names):
             self._forget(gone)
         self._disks = {name: self._disks.get(name) or self._whole(name) for name in names}
         self._settings.set(names)
-
-    def read_all_again(self) -> None:
-        """Read every device whole at once; the rates go on."""
-        self.list_again()
-        for name, old in self._disks.items():
-            new = self._whole(name)
-            self._disks[name] = replace(new, read_rate=old.read_rate, write_rate=old.write_rate)
 
     def disks(self, now: float, since_s: float, shown: Container[str] | None) -> tuple[Disk, ...]:
         """Every device with its rates since it was last looked at.
@@ -67,7 +76,7 @@ class DiskSampler:
         try:
             moved = block.parse_block_stat(self._files.read(f"{block.DIRECTORY}/{name}/stat"))
         except OSError:
-            self._missing(name)
+            self._start_afresh(name)
             return
         if moved is None:
             return
@@ -79,7 +88,7 @@ class DiskSampler:
         read = (moved.read - before.read) / (now - then)
         written = (moved.written - before.written) / (now - then)
         if read < 0 or written < 0:  # another device under the same name counts from 0
-            self._missing(name)
+            self._start_afresh(name)
         elif (read, written, moved.in_flight) != (
             disk.read_rate, disk.write_rate, disk.in_flight,
         ):  # fmt: skip
@@ -89,41 +98,39 @@ class DiskSampler:
                 read, written, disk.slaves, disk.diskseq,
             )  # fmt: skip
 
-    def _missing(self, name: str) -> None:
-        """A device is gone, or another came under its name: start afresh with what is there."""
+    def _start_afresh(self, name: str) -> None:
+        """A device is gone, or another came under its name: see what is there now."""
         self._forget(name)
-        if self._host.exists(f"{block.DIRECTORY}/{name}"):
-            self._disks[name] = self._whole(name)
-        else:
-            del self._disks[name]
+        del self._disks[name]
+        self._list(self._disks.keys())
 
     def _forget(self, name: str) -> None:
         self._files.drop_below(f"{block.DIRECTORY}/{name}")
         self._moved.pop(name, None)
 
     def _whole(self, name: str) -> Disk:
-        return block.read_disk(self._host, self._files.once, name)
+        return block.read_disk(self._host, self._host.read, name)
 
     def _read_settings(self, name: str) -> None:
         old = self._disks[name]
-        queue = f"{block.DIRECTORY}/{name}/queue"
-        once = self._files.once
+        size = self._seldom(f"{name}/size")
+        if size == "0":
+            self._start_afresh(name)
+            return
+        scheduler, schedulers = parse_listed(self._seldom(f"{name}/queue/scheduler"))
+        new = replace(
+            old,
+            size=block.parse_size(size),
+            scheduler=scheduler if schedulers else None,
+            schedulers=schedulers,
+            read_ahead_kib=parse_int(self._seldom(f"{name}/queue/read_ahead_kb")),
+            nr_requests=parse_int(self._seldom(f"{name}/queue/nr_requests")),
+        )
+        if new != old:
+            self._disks[name] = new
+
+    def _seldom(self, file: str) -> str:
         try:
-            listed = once(f"{queue}/scheduler")
+            return self._files.seldom(f"{block.DIRECTORY}/{file}").strip()
         except OSError:
-            listed = ""
-        try:
-            read_ahead = parse_int(once(f"{queue}/read_ahead_kb"))
-            requests = parse_int(once(f"{queue}/nr_requests"))
-        except OSError:
-            read_ahead = requests = None
-        scheduler, schedulers = parse_listed(listed)
-        settings = (scheduler if schedulers else None, schedulers, read_ahead, requests)
-        if settings != (old.scheduler, old.schedulers, old.read_ahead_kib, old.nr_requests):
-            self._disks[name] = replace(
-                old,
-                scheduler=settings[0],
-                schedulers=schedulers,
-                read_ahead_kib=read_ahead,
-                nr_requests=requests,
-            )
+            return ""

@@ -58,9 +58,11 @@ class KeptFiles:
         """Like `read`, as text."""
         return self.read(path).decode("utf-8", "replace")
 
-    def once(self, path: str) -> str:
-        """The file's text without keeping it open: for what is read every few seconds."""
-        return self._host.read(path) if path not in self._open else self.text(path)
+    def seldom(self, path: str) -> str:
+        """The text of a file that is read every few seconds: kept only where room is plenty."""
+        if path in self._open or len(self._open) < self._most // 2:
+            return self.text(path)
+        return self._host.read(path)
 
     def drop(self, path: str) -> None:
         """Close a file that is no longer wanted."""

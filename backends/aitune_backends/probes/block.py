@@ -10,7 +10,7 @@ from aitune_backends.readings import Disk
 from aitune_helper.knobs import parse_listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from aitune_backends.host import Host
 
@@ -39,15 +39,25 @@ def parse_block_stat(text: str | bytes) -> Moved | None:
         return None
 
 
-def disk_names(host: Host) -> tuple[str, ...]:
+def parse_size(text: str) -> int:
+    """`/sys/block/X/size` in bytes; 0 where it tells none."""
+    return max(0, parse_int(text) or 0) * _SECTOR
+
+
+def disk_names(host: Host, known: Container[str] = ()) -> tuple[str, ...]:
     """The devices worth showing: disks, arrays and mappings, loop and zram devices in use.
 
     A device of size 0 has nothing behind it: a free loop device, an empty card reader.
+
+    Args:
+        host: The machine.
+        known: Devices that need not be asked for their size again.
     """
     return tuple(
         name
         for name in sorted(host.names(DIRECTORY), key=natural)
-        if not _NO_DISK.fullmatch(name) and host.first_line(f"{DIRECTORY}/{name}/size") != "0"
+        if name in known
+        or (not _NO_DISK.fullmatch(name) and host.first_line(f"{DIRECTORY}/{name}/size") != "0")
     )
 
 
@@ -72,7 +82,7 @@ def read_disk(host: Host, read: Callable[[str], str], name: str) -> Disk:
     moved = parse_block_stat(text("stat"))
     return Disk(
         name=name,
-        size=max(0, parse_int(text("size")) or 0) * _SECTOR,
+        size=parse_size(text("size")),
         model=_model(text),
         rotational={"0": False, "1": True}.get(rotational),
         node=_node(text),

@@ -6,7 +6,7 @@ import errno
 import re
 from typing import TYPE_CHECKING
 
-from aitune_backends.probes.numbers import natural, parse_cpu_list, parse_int
+from aitune_backends.probes.numbers import natural, parse_cpu_list
 from aitune_backends.readings import Policy
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ def read_policy(read: Callable[[str], str], name: str) -> Policy:
     )
 
 
-def parse_khz(text: str) -> int | None:
+def parse_khz(text: str | bytes) -> int | None:
     """A frequency in kHz; None for `<unknown>`, `<unsupported>`, 0 and anything else."""
-    number = parse_int(text)
-    return number if number is not None and number > 0 else None
+    try:
+        khz = int(text)
+    except ValueError:
+        return None
+    return khz if khz > 0 else None

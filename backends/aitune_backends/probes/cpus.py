@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from operator import add, sub
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends.probes.numbers import parse_cpu_list
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 STAT = "/proc/stat"
 _CPUS = "/sys/devices/system/cpu"
 _NODES = "/sys/devices/system/node"
-_ALL = re.compile(rb"^cpu +([0-9 ]+)", re.MULTILINE)
 _EACH = re.compile(rb"^cpu([0-9]{1,5}) [0-9]+ [0-9]+ [0-9]+ ([0-9]+) ?([0-9]*)", re.MULTILINE)
 
 
@@ -22,21 +23,50 @@ class CpuTimes(NamedTuple):
 
     Attributes:
         total: All CPUs' ticks together, in whatever state. `guest` is left out: user counts it.
-        idle: CPU number to its ticks with nothing to run, waiting for a disk included.
+        cpus: The numbers of the CPUs that are online, as they come.
+        idle: For each of them the ticks with nothing to run, waiting for a disk included.
     """
 
     total: int
-    idle: dict[int, int]
+    cpus: tuple[int, ...]
+    idle: tuple[int, ...]
 
 
 def parse_stat(text: bytes) -> CpuTimes:
     """The `cpu` lines of `/proc/stat`; a CPU that is offline has none."""
-    everything = _ALL.search(text)
-    ticks = everything[1].split()[:8] if everything else []
+    end = text.find(b"\nintr")
+    fields = text[: end if end >= 0 else len(text)].split()
+    try:
+        return _regular(fields)
+    except ValueError:
+        return _irregular(text)
+
+
+def _regular(fields: list[bytes]) -> CpuTimes:
+    """All lines at once, which is what 512 of them need: every line has as many fields."""
+    width = next((at for at, field in enumerate(fields) if field == b"cpu0"), 0)
+    if width < 6 or fields[0] != b"cpu" or len(fields) % width:
+        raise ValueError("not as kernels write it")
     return CpuTimes(
-        sum(map(int, ticks)),
-        {int(cpu): int(idle) + int(wait or 0) for cpu, idle, wait in _EACH.findall(text)},
+        sum(map(int, fields[1:9])),
+        _numbers(tuple(fields[width::width])),
+        tuple(map(add, map(int, fields[width + 4 :: width]), map(int, fields[width + 5 :: width]))),
     )
+
+
+@lru_cache(maxsize=4)
+def _numbers(names: tuple[bytes, ...]) -> tuple[int, ...]:
+    if not all(name.startswith(b"cpu") for name in names):
+        raise ValueError("not as kernels write it")
+    return tuple(int(name[3:]) for name in names)
+
+
+def _irregular(text: bytes) -> CpuTimes:
+    """Line by line: old kernels have fewer fields, captures may be cut, CPU 0 may be offline."""
+    found = {int(cpu): int(idle) + int(wait or 0) for cpu, idle, wait in _EACH.findall(text)}
+    everything = re.search(rb"^cpu +([0-9 ]+)", text, re.MULTILINE)
+    ticks = everything[1].split()[:8] if everything else []
+    return CpuTimes(sum(map(int, ticks)), tuple(found), tuple(found.values()))
 
 
 def busy(before: CpuTimes, now: CpuTimes) -> dict[int, float]:
@@ -46,14 +76,19 @@ def busy(before: CpuTimes, now: CpuTimes) -> dict[int, float]:
     spares adding up eight numbers for each of 512 CPUs. A tick is a hundredth of a second: per
     cents are all the precision there is.
     """
-    elapsed = (now.total - before.total) / max(1, len(now.idle))
+    elapsed = (now.total - before.total) / max(1, len(now.cpus))
     if elapsed <= 0:
         return {}
-    return {
-        cpu: round(min(1.0, max(0.0, 1.0 - (idle - before.idle[cpu]) / elapsed)), 2)
-        for cpu, idle in now.idle.items()
-        if cpu in before.idle
-    }
+    if before.cpus == now.cpus:
+        cpus, idle = now.cpus, list(map(sub, now.idle, before.idle))
+    else:
+        then = dict(zip(before.cpus, before.idle, strict=True))
+        both = [
+            (cpu, i - then[cpu]) for cpu, i in zip(now.cpus, now.idle, strict=True) if cpu in then
+        ]
+        cpus, idle = tuple(cpu for cpu, _ in both), [ticks for _, ticks in both]
+    share = {i: round(min(1.0, max(0.0, 1.0 - i / elapsed)), 2) for i in set(idle)}
+    return dict(zip(cpus, map(share.__getitem__, idle), strict=True))
 
 
 def read_present(host: Host) -> tuple[int, ...]:
@@ -64,7 +99,7 @@ def read_present(host: Host) -> tuple[int, ...]:
     names = [name for name in host.names(_CPUS) if re.fullmatch(r"cpu[0-9]{1,5}", name)]
     if names:
         return tuple(sorted(int(name[3:]) for name in names))
-    return tuple(sorted(parse_stat(_bytes(host, STAT)).idle))
+    return tuple(sorted(parse_stat(_bytes(host, STAT)).cpus))
 
 
 def read_online(host: Host, present: tuple[int, ...]) -> frozenset[int]:
