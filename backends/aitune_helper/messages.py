@@ -129,6 +129,7 @@ class Trial(NamedTuple):
         complete: False when going back fell short (drifted, vanished, partial).
         message: Why the operator did it, as they said with `--message`.
         title: What was applied, for a list: `profile classic` or `vm.swappiness`.
+        undo_of: Id of the kept trial that this one puts back, or None.
     """
 
     id: str
@@ -146,6 +147,7 @@ class Trial(NamedTuple):
     complete: bool = True
     message: str = ""
     title: str = ""
+    undo_of: str | None = None
 
 
 class HelloReply(NamedTuple):

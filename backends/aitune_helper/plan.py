@@ -27,7 +27,7 @@ RESERVE_SHARE = 0.10
 CHANGES_MAX = 4096
 
 # What must be written after what: a scheduler resets the two others, read-ahead comes last.
-_ORDER = {"block.scheduler": 1, "block.nr_requests": 2, "block.read_ahead_kb": 3}
+ORDER = {"block.scheduler": 2, "block.nr_requests": 3, "block.read_ahead_kb": 4}
 _MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -149,13 +149,23 @@ def make_plan(kernel: KernelIO, changes: Sequence[Change], *, force: bool = Fals
     """
     if len(changes) > CHANGES_MAX:
         raise Refusal("", "", f"a plan takes at most {CHANGES_MAX} changes")
-    ordered = sorted(changes, key=lambda change: _ORDER.get(change.knob, 0))
+    ordered = sorted(changes, key=_rank)
     items = tuple(_item(kernel, change) for change in ordered)
     _refuse_doubles(kernel, items)
     if not force:
-        _guard_memory(kernel, items)
-        _guard_commit(kernel, items)
+        try:
+            _guard_memory(kernel, items)
+            _guard_commit(kernel, items)
+        except OSError as error:
+            raise Refusal("", "", f"memory cannot be checked ({error_name(error)})") from error
     return Plan(items, tuple(_warnings(items)), _digest(kernel, items))
+
+
+def _rank(change: Change) -> int:
+    """Where a change goes: strict accounting is left first and entered last of the globals."""
+    if change.knob == "vm.overcommit_memory":
+        return 1 if change.value == "2" else -1
+    return ORDER.get(change.knob, 0)
 
 
 def _item(kernel: KernelIO, change: Change) -> Item:

@@ -1,0 +1,294 @@
+"""The guardian: what puts a trial back at its deadline when everybody else is gone.
+
+A process of its own, in a session of its own, one for a machine; started before anything is
+written, told of a trial over a socket in the private directory, and gone when no helper is
+connected and nothing is pending. In-process uses (demo, tests) have a thread instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Callable, Protocol
+
+from aitune_helper import files
+from aitune_helper.state import LockedError, hold, loud
+from aitune_helper.varlink import Fault
+
+if TYPE_CHECKING:
+    from aitune_helper.places import Places
+    from aitune_helper.trial import Trials
+
+ACKNOWLEDGE_S = 2.0
+_LOOK_S = 0.25
+_SYSTEMD_RUN = "/usr/bin/systemd-run"
+_ID_MAX = 64
+_MCL_CURRENT = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Guardian(Protocol):
+    """What `Apply` needs of a guardian."""
+
+    kind: str
+
+    def start(self) -> None:
+        """Make sure that one is coming up; does not wait for it."""
+
+    def arm(self, trial_id: str) -> None:
+        """Return once it watches this trial; raise the fault `NoGuardian` after two seconds."""
+
+    def close(self) -> None:
+        """This helper has ended; a trial that is open is watched on."""
+
+
+def look(trials: Trials) -> float | None:
+    """Put back what is overdue.
+
+    Returns:
+        Seconds after which to look again, None where nothing is pending.
+    """
+    record = trials.current()
+    if record is None:
+        return None
+    left = trials.left(record)
+    if left > 0:
+        return min(left, _LOOK_S)
+    try:
+        trials.expire()
+    except (LockedError, OSError) as error:
+        loud(f"a trial is overdue and could not be put back yet: {error}")
+    return _LOOK_S
+
+
+def watch(places: Places, trials: Trials) -> None:
+    """Be the guardian, until no helper is connected and nothing is pending.
+
+    Returns at once where a live guardian already holds the lock.
+    """
+    try:
+        with hold(places.guard_lock):
+            files.remove(places.guard_socket)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with listener:
+                listener.bind(places.guard_socket)
+                listener.listen(16)
+                _watch(listener, trials)
+                files.remove(places.guard_socket)
+    except LockedError:
+        return
+
+
+def _watch(listener: socket.socket, trials: Trials) -> None:
+    """Answer helpers and look at the record; the wait ends with whichever comes first."""
+    helpers: list[socket.socket] = []
+    first_by = time.monotonic() + ACKNOWLEDGE_S
+    while True:
+        wait = look(trials)
+        if wait is None and not helpers and time.monotonic() > first_by:
+            return
+        if wait is None and not helpers:
+            wait = _LOOK_S
+        ready, _, _ = select.select([listener, *helpers], [], [], wait)
+        for found in ready:
+            if found is listener:
+                helper, _ = listener.accept()
+                helpers.append(helper)
+            elif not _answer(found, trials):
+                helpers.remove(found)
+                found.close()
+
+
+def _answer(helper: socket.socket, trials: Trials) -> bool:
+    """Say `armed ID` to who asks for the trial that the record holds; False when it is gone."""
+    with contextlib.suppress(OSError):
+        asked = helper.recv(_ID_MAX)
+        if asked:
+            record = trials.current()
+            armed = record is not None and record.trial.id.encode("ascii") == asked
+            helper.send(b"armed" if armed else b"nothing")
+            return True
+    return False
+
+
+class ProcessGuardian:
+    """A guardian in another process.
+
+    Args:
+        places: Where lock and socket lie.
+        trials: Made anew in the child, before it is needed.
+        command: How to start it as a service where systemd runs, else None.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        trials: Callable[[], Trials],
+        command: tuple[str, ...] | None = None,
+    ) -> None:
+        self._places = places
+        self._trials = trials
+        self._command = command
+        self._link: socket.socket | None = None
+        self.kind = "systemd" if command else "process"
+
+    def start(self) -> None:
+        """Start one; if another is alive it ends by itself."""
+        if self._command is None or not _start_service(self._command):
+            self.kind = "process"
+            self._fork()
+
+    def arm(self, trial_id: str) -> None:
+        """Wait until the guardian says that it watches this trial."""
+        give_up = time.monotonic() + ACKNOWLEDGE_S
+        started = False
+        while True:
+            with contextlib.suppress(OSError):
+                if self._ask(trial_id, give_up) == b"armed":
+                    return
+            self.close()
+            if time.monotonic() >= give_up:
+                raise Fault("NoGuardian", {"reason": "it does not answer"})
+            if not started and time.monotonic() > give_up - ACKNOWLEDGE_S / 2:
+                started = True
+                self._try_fork()
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Let go of the guardian."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _ask(self, trial_id: str, give_up: float) -> bytes:
+        if self._link is None:
+            self._link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._link.connect(self._places.guard_socket)
+        self._link.settimeout(max(0.01, give_up - time.monotonic()))
+        self._link.send(trial_id.encode("ascii"))
+        return self._link.recv(_ID_MAX)
+
+    def _try_fork(self) -> None:
+        try:
+            self._fork()
+        except OSError as error:
+            raise Fault("NoGuardian", {"reason": error.strerror or "fork failed"}) from error
+
+    def _fork(self) -> None:
+        """Double fork into a session of its own; the child never returns."""
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            return
+        status = 1
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                _detach()
+                _stay()
+                watch(self._places, self._trials())
+            status = 0
+        except BaseException as error:  # noqa: BLE001 (a forked child must end here, not return)
+            loud(f"guardian: {error!r}")
+        finally:
+            os._exit(status)
+
+
+class ThreadGuardian:
+    """A guardian within this process, for the demo and for tests: it dies with the process.
+
+    Args:
+        trials: What it watches.
+    """
+
+    kind = "thread"
+
+    def __init__(self, trials: Trials) -> None:
+        self._trials = trials
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="guardian", daemon=True)
+            self._thread.start()
+
+    def arm(self, trial_id: str) -> None:
+        """Look at once; the thread is alive as long as the process is."""
+        del trial_id
+        self.start()
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the thread; an open trial is no longer watched."""
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed:
+            wait = look(self._trials)
+            self._wake.wait(wait)
+            self._wake.clear()
+
+
+def _detach() -> None:
+    """Let go of the client: its socket must see the end of the helper, not be held by us."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.closerange(3, 256)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _start_service(command: tuple[str, ...]) -> bool:
+    """Ask systemd, without waiting, to run the guardian outside of any session.
+
+    Returns:
+        Whether systemd-run could be started. Where the service then fails, `arm` forks one.
+    """
+    null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+    arguments = [
+        _SYSTEMD_RUN,
+        "--quiet",
+        "--collect",
+        "--no-block",
+        f"--unit=aitune-guard-{os.getpid()}",
+        "--slice=system.slice",
+        "--property=OOMScoreAdjust=-900",
+        "--property=Restart=on-failure",
+        "--property=TimeoutStopSec=2",
+        "--description=aitune: puts a trial back at its deadline",
+        *command,
+    ]
+    try:
+        os.posix_spawn(_SYSTEMD_RUN, arguments, {}, file_actions=null)
+    except OSError:
+        return False
+    return True
+
+
+def _stay() -> None:
+    """Do not be paged out or killed when memory runs short: that is when this is needed."""
+    with contextlib.suppress(OSError, ValueError):
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, unlimited)
+    _libc.mlockall(_MCL_CURRENT)
+    with contextlib.suppress(OSError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"-900")
+        finally:
+            os.close(fd)

@@ -1,0 +1,226 @@
+"""The requests of the interface with the types of their fields, its description, and who asks."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import socket
+import stat
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from aitune_helper import VERSION, apply, messages, varlink
+from aitune_helper.trial import Caller
+from aitune_helper.varlink import Call, Fault, Object
+
+if TYPE_CHECKING:
+    from aitune_helper.messages import Change
+
+TEXT_MAX = 200
+_WORD_MAX = 64
+_ID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+
+
+class Hello(NamedTuple):
+    """The first call."""
+
+    protocol_max: int
+    client: str = ""
+    client_version: str = ""
+
+
+class Plan(NamedTuple):
+    """Check changes; nothing is written."""
+
+    changes: tuple[Change, ...]
+    force: bool = False
+
+
+class Extend(NamedTuple):
+    """Give the open trial more time."""
+
+    id: str
+    ttl_s: float
+
+
+class Keep(NamedTuple):
+    """End the open trial as it stands."""
+
+    id: str
+    persist: bool = False
+
+
+class Revert(NamedTuple):
+    """Put the open trial back."""
+
+    id: str
+
+
+class History(NamedTuple):
+    """The last trials of the journal."""
+
+    limit: int = 20
+
+
+class Unpersist(NamedTuple):
+    """Take knobs out of the file read at boot; all of them if none is named."""
+
+    knobs: tuple[str, ...] = ()
+
+
+METHODS: dict[str, type[tuple[object, ...]]] = {
+    "Hello": Hello,
+    "Plan": Plan,
+    "Apply": apply.Wanted,
+    "Extend": Extend,
+    "Keep": Keep,
+    "Revert": Revert,
+    "History": History,
+    "Unpersist": Unpersist,
+}
+
+DESCRIPTION = """\
+# Changes settings of the kernel on trial: kept on purpose, put back otherwise.
+interface io.aitune.Helper1
+
+type Change (knob: string, instance: string, value: string, expected: ?string)
+type Part (instance: string, old: string, effective: ?string)
+type Item (knob: string, instance: string, path: string, old: string, requested: string,
+  effective: ?string, status: string, errno: ?string, note: string, undo: string, parts: []Part)
+type Plan (items: []Item, warnings: []string, hash: string)
+type Trial (id: string, number: int, owner_uid: int, owner_name: string, attested: bool,
+  tty: ?string, started: float, deadline: ?float, state: string, items: []Item, persist: bool,
+  persisted: string, complete: bool, message: string, title: string, undo_of: ?string)
+type Progress (done: int, total: int, item: Item)
+
+method Hello(protocol_max: int, client: string, client_version: string) -> (protocol: int,
+  helper_version: string, bundle_sha256: string, knob_hash: string, euid: int, caller_uid: int,
+  attested: bool, journal_ok: bool, guardian: string, container: string, pending: ?Trial,
+  notices: []string)
+method Plan(changes: []Change, force: bool) -> (plan: Plan)
+method Apply(changes: []Change, plan_hash: string, ttl_s: float, on_partial: string, persist: bool,
+  message: string, title: string, force: bool, undo_of: ?string) -> (progress: ?Progress,
+  trial: ?Trial)
+method Extend(id: string, ttl_s: float) -> (trial: Trial)
+method Keep(id: string, persist: bool) -> (trial: Trial, files: []string)
+method Revert(id: string) -> (trial: Trial)
+method History(limit: int) -> (trials: []Trial, damaged: int)
+method Unpersist(knobs: []string) -> (files: []string)
+method Cancel() -> ()
+
+error Stale (items: []Item)
+error Busy (trial: ?Trial)
+error Refused (knob: string, instance: string, reason: string)
+error Expired (trial: Trial)
+error NothingPending ()
+error NotYours (trial: Trial)
+error JournalUnavailable (reason: string)
+error NoGuardian (reason: string)
+error ProtocolMismatch ()
+error PersistRefused (path: string, reason: string)
+error Corrupt (path: string)
+"""
+
+
+def describe(call: Call) -> Object:
+    """Answer what every Varlink service answers about itself."""
+    name = call.method[len(varlink.SERVICE) + 1 :]
+    if name == "GetInfo":
+        return {
+            "vendor": "aitune-tui",
+            "product": "aitune-helper",
+            "version": VERSION,
+            "url": "",
+            "interfaces": [varlink.SERVICE, messages.INTERFACE],
+        }
+    if name == "GetInterfaceDescription":
+        interface = call.parameters.get("interface")
+        if interface == messages.INTERFACE:
+            return {"description": DESCRIPTION}
+        raise Fault(f"{varlink.SERVICE}.InterfaceNotFound", {"interface": str(interface)[:64]})
+    raise Fault(f"{varlink.SERVICE}.MethodNotFound", {"method": call.method[:128]})
+
+
+def check_words(request: object) -> None:
+    """Refuse strings that no honest client sends, before they reach journal or record.
+
+    Raises:
+        ValueError: With the name of the field.
+    """
+    if isinstance(request, apply.Wanted):
+        if request.on_partial not in {messages.ROLLBACK, messages.ACCEPT}:
+            raise ValueError("on_partial must be rollback or accept")
+        _check_id(request.undo_of, "undo_of")
+        for name, text in (("message", request.message), ("title", request.title)):
+            if len(text) > TEXT_MAX or not text.isprintable():
+                raise ValueError(f"{name} must be at most {TEXT_MAX} printable characters")
+    if isinstance(request, (Extend, Keep, Revert)):
+        _check_id(request.id, "id")
+    if isinstance(request, (apply.Wanted, Plan)):
+        for change in request.changes:
+            for field in change:
+                _check_word(field)
+    if isinstance(request, Hello):
+        _check_word(request.client)
+        _check_word(request.client_version)
+    if isinstance(request, Unpersist):
+        for knob in request.knobs:
+            _check_word(knob)
+
+
+def _check_id(text: str | None, where: str) -> None:
+    if text is not None and _ID.fullmatch(text) is None:
+        raise ValueError(f"{where} must be the id of a trial")
+
+
+def _check_word(text: str | None) -> None:
+    if text is None or (len(text) <= _WORD_MAX and text.isascii() and text.isprintable()):
+        return
+    raise ValueError(f"a word must be at most {_WORD_MAX} printable ASCII characters")
+
+
+def caller_of(fd: int) -> Caller:
+    """Who is at the other end: by the socket's credentials, else by what sudo said at start.
+
+    Where a site logs the input of sudo, stdin is a pipe and the kernel vouches for nobody.
+    """
+    return from_socket(fd) or Caller(os.getuid(), name_of(os.getuid()), attested=False)
+
+
+def from_socket(fd: int) -> Caller | None:
+    """The peer of a socket, attested by the kernel; None where `fd` is something else."""
+    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+        return None
+    with socket.socket(fileno=os.dup(fd)) as peer:
+        if peer.family != socket.AF_UNIX:
+            return None
+        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, _ = struct.unpack("3i", raw)
+    return Caller(uid, name_of(uid), attested=True, tty=terminal(), pid=pid)
+
+
+def name_of(uid: int) -> str:
+    """The account's name if it is a plain one, else its number."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+    return name if _NAME.fullmatch(name) else str(uid)
+
+
+def terminal() -> str | None:
+    """Our controlling terminal, which is the operator's: `pts/0`, `tty1`, or None."""
+    try:
+        fd = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        number = int(os.read(fd, 4096).rpartition(b")")[2].split()[4])
+    finally:
+        os.close(fd)
+    major, minor = os.major(number), os.minor(number)
+    if 136 <= major <= 143:
+        return f"pts/{(major - 136) * 256 + minor}"
+    return f"tty{minor}" if major == 4 else None

@@ -1,0 +1,312 @@
+"""The helper's conversation: calls in, answers out, over any pair of descriptors.
+
+`Core` is what one helper can do; it knows no transport. `serve` carries one client's calls to it,
+reads ahead while something is being applied so that `Cancel` or a closed connection stops it, and
+ends with the connection or after ten minutes of silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Callable
+
+from aitune_helper import VERSION, apply, knobs, messages, plan, requests, varlink
+from aitune_helper.guardian import ThreadGuardian
+from aitune_helper.journal import Journal
+from aitune_helper.messages import HelloReply, Item, Plan, Trial
+from aitune_helper.places import journal_group, prepare
+from aitune_helper.state import boottime
+from aitune_helper.trial import Caller, Trials, refused
+from aitune_helper.varlink import Call, Fault, FrameError, Object
+
+if TYPE_CHECKING:
+    from aitune_helper.guardian import Guardian
+    from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.places import Places
+    from aitune_helper.state import Clock
+
+MIN_TTL_S = 5.0
+MAX_TTL_S = 3600.0
+IDLE_S = 600.0
+HISTORY_MAX = 1000
+_READ_BYTES = 65536
+
+
+class Core:
+    """What one helper does for its clients.
+
+    Args:
+        kernel: The machine.
+        places: Where state lies; made ready here.
+        clock: Seconds that go on in suspend.
+        wall: Wall clock, for display.
+        min_ttl_s: The shortest countdown that is taken.
+        guardian: Makes the guardian from the trials; a thread of this process by default.
+        container: What kind of container this is, or "": then writing needs `force`.
+        bundle_sha256: Digest of the zipapp we run from, or "".
+        witness: Told each journalled event in one line.
+
+    Raises:
+        OSError: The directories cannot be made, or are not ours alone.
+    """
+
+    def __init__(
+        self,
+        kernel: KernelIO,
+        places: Places,
+        *,
+        clock: Clock = boottime,
+        wall: Clock = time.time,
+        min_ttl_s: float = MIN_TTL_S,
+        guardian: Callable[[Trials], Guardian] = ThreadGuardian,
+        container: str = "",
+        bundle_sha256: str = "",
+        witness: Callable[[str], None] | None = None,
+    ) -> None:
+        prepare(places)
+        journal = Journal(places.journal, group=journal_group(), wall=wall, witness=witness)
+        self.trials = Trials(kernel, places, journal, clock=clock, wall=wall)
+        self.guardian = guardian(self.trials)
+        self._kernel = kernel
+        self._min_ttl_s = min_ttl_s
+        self._container = container
+        self._bundle_sha256 = bundle_sha256
+        self.guardian.start()
+        recovered = self.trials.recover()
+        if recovered is not None:
+            self.trials.notices.append(f"trial {recovered.number} was overdue and is put back now")
+
+    def close(self) -> None:
+        """Let go of the guardian; it goes on if a trial is open."""
+        self.guardian.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a trial is open: then this helper does not go to sleep."""
+        return self.trials.pending() is not None
+
+    def hello(self, caller: Caller) -> HelloReply:
+        """Say who we are and what is open."""
+        return HelloReply(
+            messages.PROTOCOL,
+            VERSION,
+            self._bundle_sha256,
+            knobs.table_hash(),
+            os.geteuid(),
+            caller.uid,
+            caller.attested,
+            self.trials.journal.writable(),
+            self.guardian.kind,
+            self._container,
+            self.trials.pending(),
+            tuple(self.trials.notices),
+        )
+
+    def plan(self, changes: tuple[messages.Change, ...], *, force: bool) -> Plan:
+        """Check changes; also say what our file sets at boot for them."""
+        try:
+            made = plan.make_plan(self._kernel, changes, force=force)
+        except plan.Refusal as refusal:
+            raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal
+        at_boot = self.trials.boot_values()
+        lines = tuple(
+            f"{item.knob} at boot: {at_boot[item.knob]} (95-aitune.conf)"
+            for item in made.items
+            if item.knob in at_boot
+        )
+        return made._replace(warnings=made.warnings + lines)
+
+    def apply(
+        self,
+        wanted: apply.Wanted,
+        caller: Caller,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: apply.Progress = lambda done, total, item: None,
+    ) -> Trial:
+        """Write what is wanted and leave it pending, or put all back."""
+        self._check_ttl(wanted.ttl_s)
+        if self._container and not wanted.force:
+            raise refused(
+                "", "", f"this is a container ({self._container}): if it stops, nothing is put back"
+            )
+        application = apply.Application(
+            self.trials, wanted, caller, cancelled=cancelled, progress=progress
+        )
+        return application.run(self.guardian)
+
+    def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
+        """Give a trial more time."""
+        self._check_ttl(ttl_s)
+        return self.trials.extend(trial_id, ttl_s, caller)
+
+    def _check_ttl(self, ttl_s: float) -> None:
+        if not self._min_ttl_s <= ttl_s <= MAX_TTL_S:
+            bounds = f"{self._min_ttl_s:g} to {MAX_TTL_S:g}"
+            raise refused("", "", f"a trial lasts {bounds} seconds before it is put back")
+
+
+def serve(
+    core: Core, rfd: int, wfd: int, caller: Caller | None = None, *, idle_s: float = IDLE_S
+) -> None:
+    """Answer one client until it goes, breaks the rules, or is silent for `idle_s` seconds.
+
+    Args:
+        core: What is offered.
+        rfd: Where calls come from; not closed here.
+        wfd: Where answers go; not closed here.
+        caller: Who the client is; by default what the socket says.
+        idle_s: Longest silence while no trial is open.
+    """
+    Conversation(core, rfd, wfd, caller or requests.caller_of(rfd), idle_s).run()
+
+
+class Conversation:
+    """One client's calls, one after another."""
+
+    def __init__(self, core: Core, rfd: int, wfd: int, caller: Caller, idle_s: float) -> None:
+        self._core = core
+        self._rfd = rfd
+        self._wfd = wfd
+        self._caller = caller
+        self._idle_s = idle_s
+        self._splitter = varlink.Splitter()
+        self._waiting: list[Call] = []
+        self._greeted = False
+        self._ended = False
+        self._cancel = False
+
+    def run(self) -> None:
+        """Answer calls in their order."""
+        while True:
+            call = self._next()
+            if call is None:
+                return
+            self._answer(call)
+
+    def _next(self) -> Call | None:
+        """The next call; None when there will be none."""
+        while not self._waiting:
+            if self._ended:
+                return None
+            if not self._readable(self._idle_s):
+                if self._core.busy:
+                    continue
+                return None
+            self._read()
+        return self._waiting.pop(0)
+
+    def _readable(self, wait_s: float) -> bool:
+        return bool(select.select([self._rfd], [], [], wait_s)[0])
+
+    def _read(self) -> None:
+        """Take what has come; a broken rule ends the conversation after what was whole."""
+        try:
+            data = os.read(self._rfd, _READ_BYTES)
+            if not data:
+                self._ended = True
+            for frame in self._splitter.feed(data):
+                call = varlink.parse_call(frame)
+                if call.method == f"{messages.INTERFACE}.Cancel":
+                    self._cancel = True
+                else:
+                    self._waiting.append(call)
+        except FrameError as error:
+            self._ended = True
+            self._waiting.clear()
+            self._send(varlink.fault_frame(_invalid(str(error))))
+        except OSError:
+            self._ended = True
+
+    def _cancelled(self) -> bool:
+        """Whether the client has said `Cancel` or is gone; looked at between steps."""
+        while not self._ended and self._readable(0):
+            self._read()
+        return self._cancel or self._ended
+
+    def _answer(self, call: Call) -> None:
+        self._cancel = False
+        try:
+            parameters = self._dispatch(call)
+        except Fault as fault:
+            if not call.oneway:
+                self._send(varlink.fault_frame(fault))
+            return
+        if not call.oneway:
+            self._send(varlink.reply(parameters))
+
+    def _dispatch(self, call: Call) -> Object:
+        """Find the method, check its parameters, do it."""
+        if call.method.startswith(varlink.SERVICE + "."):
+            return requests.describe(call)
+        interface, _, name = call.method.rpartition(".")
+        if interface != messages.INTERFACE:
+            raise Fault(f"{varlink.SERVICE}.InterfaceNotFound", {"interface": interface})
+        if name not in requests.METHODS:
+            raise Fault(f"{varlink.SERVICE}.MethodNotFound", {"method": call.method})
+        if not self._greeted and name != "Hello":
+            self._ended = True
+            self._waiting.clear()
+            raise Fault("ProtocolMismatch")
+        try:
+            request = messages.from_object(requests.METHODS[name], call.parameters, strict=True)
+            requests.check_words(request)
+        except ValueError as error:
+            raise _invalid(str(error)) from error
+        return self._do(request, call)
+
+    def _do(self, request: object, call: Call) -> Object:
+        """Carry one checked request to the core."""
+        core, trials, caller = self._core, self._core.trials, self._caller
+        if isinstance(request, requests.Hello):
+            if request.protocol_max < messages.PROTOCOL:
+                raise Fault("ProtocolMismatch")
+            self._greeted = True
+            return _object(core.hello(caller))
+        if isinstance(request, requests.Plan):
+            made = core.plan(request.changes, force=request.force)
+            return {"plan": messages.to_object(made)}
+        if isinstance(request, apply.Wanted):
+            return _trial(self._apply(request, more=call.more))
+        if isinstance(request, requests.Extend):
+            return _trial(core.extend(request.id, request.ttl_s, caller))
+        if isinstance(request, requests.Keep):
+            kept = trials.keep(request.id, caller, lasting=request.persist)
+            return {**_trial(kept.trial), "files": list(kept.files)}
+        if isinstance(request, requests.Revert):
+            return _trial(trials.revert(request.id, caller))
+        if isinstance(request, requests.History):
+            return _object(trials.journal.history(max(0, min(request.limit, HISTORY_MAX))))
+        if isinstance(request, requests.Unpersist):
+            return {"files": list(trials.unpersist(request.knobs, caller))}
+        raise AssertionError(f"no way to do {call.method}")
+
+    def _apply(self, wanted: apply.Wanted, *, more: bool) -> Trial:
+        def progress(done: int, total: int, item: Item) -> None:
+            if more:
+                step = {"done": done, "total": total, "item": messages.to_object(item)}
+                self._send(varlink.reply({"progress": step}, continues=True))
+
+        return self._core.apply(wanted, self._caller, cancelled=self._cancelled, progress=progress)
+
+    def _send(self, frame: bytes) -> None:
+        """Write one frame; a client that is gone is noticed at the next read."""
+        with contextlib.suppress(OSError):
+            while frame:
+                frame = frame[os.write(self._wfd, frame) :]
+
+
+def _trial(trial: Trial) -> Object:
+    return {"trial": messages.to_object(trial)}
+
+
+def _object(record: object) -> Object:
+    made = messages.to_object(record)
+    return made if isinstance(made, dict) else {}
+
+
+def _invalid(reason: str) -> Fault:
+    return Fault(f"{varlink.SERVICE}.InvalidParameter", {"parameter": reason})

@@ -1,0 +1,242 @@
+"""What is true now, in /run: the lock, the write-ahead record of the open trial, the public state.
+
+The record holds every value a trial touches as it was before, coupled and per-node ones too. It is
+on disk before the first write, and whoever finds it can put the machine back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Callable, NamedTuple
+
+from aitune_helper import files, messages
+from aitune_helper.messages import PublicState, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aitune_helper.places import Places
+
+RECORD_VERSION = 1
+RECENT_MAX = 10
+_LOCK_LOOK_S = 0.02
+_KILL_WAIT_S = 5.0
+
+
+class Slot(NamedTuple):
+    """One value of the kernel that a trial touches, directly or through a coupling.
+
+    Attributes:
+        knob, instance: The target; per node for a pool's total.
+        identity: Which device it was, or "".
+        old: The value to go back to.
+        after: The value after our write, None while that is not known.
+        item: Index of the trial's item that touches it first.
+        drifted: Somebody else's value was found and is being left.
+    """
+
+    knob: str
+    instance: str
+    identity: str
+    old: str
+    after: str | None
+    item: int
+    drifted: bool = False
+
+
+class Record(NamedTuple):
+    """The write-ahead record.
+
+    Attributes:
+        version: Of this layout.
+        boot_id: The boot whose values these are.
+        trial: The trial as it stands; its deadline holds while applying too.
+        step: Index of the item being written; later ones are untouched.
+        slots: Every value touched, in the order in which they are put back when reversed by item.
+    """
+
+    version: int
+    boot_id: str
+    trial: Trial
+    step: int
+    slots: tuple[Slot, ...]
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return json.dumps(messages.to_object(self), separators=(",", ":")).encode("ascii")
+
+
+class LockedError(Exception):
+    """Somebody else holds the lock."""
+
+
+class CorruptError(Exception):
+    """A state file is not what we wrote; `path` is where it was moved."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class State:
+    """The files in /run.
+
+    Args:
+        places: Where they lie.
+        boot_id: The running boot.
+    """
+
+    def __init__(self, places: Places, boot_id: str) -> None:
+        self._places = places
+        self.boot_id = boot_id
+
+    @contextlib.contextmanager
+    def locked(self, wait_s: float) -> Iterator[None]:
+        """Hold the lock; the file names the holder, by pid and start time.
+
+        Raises:
+            LockedError: It is still held by another after `wait_s` seconds.
+        """
+        with hold(self._places.lock, wait_s) as fd:
+            os.pwrite(fd, f"{os.getpid()} {start_time(os.getpid())}\n".encode("ascii"), 0)
+            yield
+
+    def kill_holder(self) -> None:
+        """Kill a process that sits on the lock, by a descriptor of it: never a reused pid."""
+        try:
+            text = (files.read_file(self._places.lock) or b"").split()
+            pid, started = int(text[0]), text[1].decode("ascii")
+        except (OSError, ValueError, IndexError):
+            return
+        if pid == os.getpid():
+            return
+        with contextlib.suppress(OSError):
+            fd = os.pidfd_open(pid)
+            try:
+                if start_time(pid) == started:
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+            finally:
+                os.close(fd)
+
+    def read(self) -> Record | None:
+        """The record of the open trial, or None.
+
+        Raises:
+            CorruptError: It is damaged; it has been moved aside.
+            OSError: It cannot be read.
+        """
+        data = files.read_file(self._places.trial)
+        if data is None:
+            return None
+        try:
+            return _parse_record(data)
+        except ValueError as error:
+            raise CorruptError(files.move_aside(self._places.trial)) from error
+
+    def write(self, record: Record, *, sync: bool = False) -> None:
+        """Replace the record; `sync` before the first write to the kernel."""
+        files.replace_file(self._places.trial, record.to_bytes(), 0o600, sync=sync)
+
+    def drop(self) -> None:
+        """Remove the record: the trial is over."""
+        files.remove(self._places.trial)
+
+    def public(self) -> PublicState:
+        """What public.json says; a damaged one is moved aside and counts as empty."""
+        data = files.read_file(self._places.public)
+        if data is not None:
+            try:
+                return messages.from_object(PublicState, json.loads(data))
+            except ValueError:
+                loud(f"damaged, moved to {files.move_aside(self._places.public)}")
+        return PublicState(self.boot_id, None)
+
+    def publish(self, pending: Trial | None, ended: Trial | None = None) -> None:
+        """Tell everybody; a failure is said and changes nothing."""
+        try:
+            recent = self.public().recent
+            if ended is not None:
+                recent = (ended, *(trial for trial in recent if trial.id != ended.id))
+            state = PublicState(self.boot_id, pending, recent[:RECENT_MAX])
+            data = json.dumps(messages.to_object(state), separators=(",", ":")).encode("ascii")
+            files.replace_file(self._places.public, data, 0o644, sync=False)
+        except OSError as error:
+            loud(f"{self._places.public} cannot be written: {error.strerror}")
+
+
+@contextlib.contextmanager
+def hold(path: str, wait_s: float = 0.0) -> Iterator[int]:
+    """Hold an exclusive flock on `path`, made private; yields its descriptor.
+
+    Raises:
+        LockedError: Another still holds it after `wait_s` seconds.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(path, flags, 0o600)
+    try:
+        give_up = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    raise LockedError(path) from None
+                time.sleep(_LOCK_LOOK_S)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _parse_record(data: bytes) -> Record:
+    """Read a record; ValueError for anything that is not one of this version."""
+    value = json.loads(data)
+    if not isinstance(value, dict) or value.get("version") != RECORD_VERSION:
+        raise ValueError("not a record of this version")
+    boot_id, step, slots = value.get("boot_id"), value.get("step"), value.get("slots")
+    if not isinstance(boot_id, str) or not isinstance(step, int) or not isinstance(slots, list):
+        raise ValueError("a field is missing")
+    trial = messages.from_object(Trial, value.get("trial"))
+    return Record(
+        RECORD_VERSION,
+        boot_id,
+        trial,
+        step,
+        tuple(messages.from_object(Slot, slot) for slot in slots),
+    )
+
+
+def start_time(pid: int) -> str:
+    """Clock ticks from boot to the start of a process, as /proc has it; "" when it is gone."""
+    try:
+        data = files.read_file(f"/proc/{pid}/stat") or b""
+    except OSError:
+        return ""
+    return data.rpartition(b")")[2].split()[19].decode("ascii") if data else ""
+
+
+def boot_id() -> str:
+    """The id of the running boot, or "" where the kernel does not say."""
+    try:
+        return (files.read_file("/proc/sys/kernel/random/boot_id") or b"").decode("ascii").strip()
+    except OSError:
+        return ""
+
+
+def boottime() -> float:
+    """Seconds since boot, suspend included: the clock of deadlines."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def loud(sentence: str) -> None:
+    """Say what an operator must know on stderr, whatever becomes of stderr."""
+    with contextlib.suppress(OSError, ValueError):
+        os.write(2, f"aitune-helper: {sentence}\n".encode("ascii", "backslashreplace"))
+
+
+Clock = Callable[[], float]

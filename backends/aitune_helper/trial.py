@@ -1,0 +1,437 @@
+"""The one open trial of a machine, and how it ends: extended, kept, put back, recovered.
+
+Everything that changes something happens under the lock, so that helper, guardian and a second
+helper never act at once. Whoever comes first after a deadline puts things back, and it is the same
+code for all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from aitune_helper import messages, persist, plan, restore
+from aitune_helper.journal import CorruptJournalError, Journal
+from aitune_helper.messages import Trial
+from aitune_helper.state import CorruptError, LockedError, Record, State, boottime, loud
+from aitune_helper.state import boot_id as running_boot
+from aitune_helper.varlink import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.places import Places
+    from aitune_helper.state import Clock
+
+LOCK_WAIT_S = 1.0
+STUCK_S = 5.0
+
+_OPEN = (messages.APPLYING, messages.PENDING)
+
+
+class Caller(NamedTuple):
+    """Who asks.
+
+    Attributes:
+        uid, name: The account.
+        attested: Whether the kernel says so, by the socket's peer credentials.
+        tty: The terminal, or None.
+        pid: The client, 0 where not known.
+    """
+
+    uid: int
+    name: str
+    attested: bool
+    tty: str | None = None
+    pid: int = 0
+
+
+GUARDIAN = Caller(0, "guardian", attested=True)
+RECOVERY = Caller(0, "recovery", attested=True)
+
+
+class Kept(NamedTuple):
+    """A kept trial and the files that were written for it."""
+
+    trial: Trial
+    files: tuple[str, ...]
+
+
+def refused(knob: str, instance: str, reason: str) -> Fault:
+    """The answer to something that may not be."""
+    return Fault("Refused", {"knob": knob, "instance": instance, "reason": reason})
+
+
+def unavailable(error: Exception) -> Fault:
+    """The answer where journal or record cannot be written."""
+    reason = plan.error_name(error) if isinstance(error, OSError) else "the journal is damaged"
+    return Fault("JournalUnavailable", {"reason": reason})
+
+
+class Trials:
+    """The trials of a machine, one of them open at a time.
+
+    Args:
+        kernel: The machine.
+        places: Where record, journal and files lie; prepared.
+        journal: The journal.
+        clock: Seconds that go on in suspend; deadlines are in it.
+        wall: Wall clock, for display.
+        boot_id: The running boot.
+
+    Attributes:
+        notices: Sentences for the operator on what was found damaged.
+    """
+
+    def __init__(
+        self,
+        kernel: KernelIO,
+        places: Places,
+        journal: Journal,
+        *,
+        clock: Clock = boottime,
+        wall: Clock = time.time,
+        boot_id: str | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.journal = journal
+        self.clock = clock
+        self.wall = wall
+        self.state = State(places, running_boot() if boot_id is None else boot_id)
+        self.notices: list[str] = []
+        self._dropin = persist.DropIn(places)
+        self._corrupt = ""
+
+    def current(self) -> Record | None:
+        """The record of this boot's open trial, or None; a damaged one is moved aside, loudly."""
+        try:
+            record = self.state.read()
+        except CorruptError as error:
+            self._corrupt = error.path
+            self._notice(f"the record of a trial was damaged and is now {error.path}")
+            return None
+        except OSError as error:
+            self._notice(f"the record of a trial cannot be read: {error.strerror}")
+            return None
+        return record if record is not None and record.boot_id == self.state.boot_id else None
+
+    def pending(self) -> Trial | None:
+        """The open trial, or None; its deadline may be over."""
+        record = self.current()
+        return record.trial if record is not None else None
+
+    def left(self, record: Record) -> float:
+        """Seconds to the deadline of a record; negative when it is over."""
+        return (record.trial.deadline or 0.0) - self.clock()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; `Busy` if another holds it for longer than a second."""
+        try:
+            with self.state.locked(LOCK_WAIT_S):
+                yield
+        except LockedError:
+            raise Fault("Busy", {"trial": messages.to_object(self.pending())}) from None
+
+    def refuse_if_open(self) -> None:
+        """Raise `Busy` while a trial is open, `Corrupt` once where its record was damaged."""
+        self._expire_locked()
+        record = self.current()
+        if record is not None:
+            raise Fault("Busy", {"trial": messages.to_object(record.trial)})
+        if self._corrupt:
+            path, self._corrupt = self._corrupt, ""
+            raise Fault("Corrupt", {"path": path})
+
+    def note(self, event: str, trial: Trial, caller: Caller, **more: object) -> None:
+        """Write one line of the journal and wait until it is on disk.
+
+        Raises:
+            OSError, CorruptJournalError: It is not there.
+        """
+        self.journal.append(event, self._entry(trial, caller, more))
+
+    def withdraw(self, record: Record, caller: Caller) -> None:
+        """End a trial before its first write."""
+        self.state.drop()
+        trial = record.trial._replace(state=messages.REVERTED_TRIAL, deadline=None)
+        self._note_if_possible("withdrawn", trial, caller)
+
+    def check_files(self, *, lasting: bool, undo_of: str | None) -> None:
+        """Raise before anything is written where keeping would fail over a file."""
+        if undo_of is not None and self.journal.find(messages.KEPT, undo_of) is None:
+            raise refused("", "", "there is no kept trial of that id")
+        if lasting or undo_of is not None:
+            self._dropin.lines()
+
+    def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
+        """Move the deadline to `ttl_s` seconds from now.
+
+        Raises:
+            Fault: `NothingPending`, `Expired`, `NotYours`, `Busy`, `JournalUnavailable`.
+        """
+        with self.locked():
+            record = self._open_record(trial_id, caller)
+            if record.trial.owner_uid != caller.uid:
+                raise Fault("NotYours", {"trial": messages.to_object(record.trial)})
+            trial = record.trial._replace(deadline=self.clock() + ttl_s)
+            try:
+                self.state.write(record._replace(trial=trial))
+            except OSError as error:
+                raise unavailable(error) from error
+            self.state.publish(trial)
+            return trial
+
+    def keep(self, trial_id: str, caller: Caller, *, lasting: bool) -> Kept:
+        """End a trial as it stands; `lasting` writes the files that set it at boot too.
+
+        The line in the journal is the moment of keeping: whoever finds the record after it
+        finishes keeping instead of going back.
+
+        Raises:
+            Fault: `NothingPending`, `Expired`, `PersistRefused`, `JournalUnavailable`, `Busy`.
+        """
+        with self.locked():
+            record = self._open_record(trial_id, caller)
+            trial = record.trial._replace(
+                state=messages.KEPT, deadline=None, persist=record.trial.persist or lasting
+            )
+            lines = self._boot_lines(trial)
+            more = {} if lines is None else {"before": persist.before(self._dropin.lines(), lines)}
+            try:
+                self.note(messages.KEPT, trial, caller, **more)
+            except (OSError, CorruptJournalError) as error:
+                raise unavailable(error) from error
+            return self._finish_keep(trial, caller)
+
+    def revert(self, trial_id: str, caller: Caller) -> Trial:
+        """Put everything back now; once it is back, say so again.
+
+        Raises:
+            Fault: `NothingPending`, `Busy`.
+        """
+        with self.locked():
+            record = self.current()
+            if record is not None and record.trial.id == trial_id:
+                return self.put_back(record, caller)
+            ended = self._ended(trial_id)
+            if ended is None or ended.state != messages.REVERTED_TRIAL:
+                raise Fault("NothingPending")
+            return ended
+
+    def expire(self) -> Trial | None:
+        """Put back a trial whose deadline is over; a holder that is stuck is killed.
+
+        Returns:
+            The trial as it ended, or None where nothing was overdue any more.
+        """
+        try:
+            with self.state.locked(STUCK_S):
+                return self._expire_locked()
+        except LockedError:
+            loud("the lock is still held after a deadline: its holder is killed")
+            self.state.kill_holder()
+        with self.state.locked(STUCK_S):
+            return self._expire_locked()
+
+    def recover(self) -> Trial | None:
+        """At every start: put back what is overdue, close what a reboot ended.
+
+        Returns:
+            A trial that was put back now, or None.
+        """
+        try:
+            with self.state.locked(LOCK_WAIT_S):
+                self._check_journal()
+                self._end_by_reboot()
+                return self._expire_locked()
+        except LockedError:
+            return None
+
+    def unpersist(self, knobs: tuple[str, ...], caller: Caller) -> tuple[str, ...]:
+        """Take lines out of our file, all of them if none is named; the kernel is not touched.
+
+        Raises:
+            Fault: `Busy`, `PersistRefused`, `JournalUnavailable`.
+        """
+        with self.locked():
+            self.refuse_if_open()
+            now = self._dropin.lines()
+            rest = {key: now[key] for key in now if knobs and key not in knobs}
+            who = messages.to_object(caller)
+            try:
+                self.journal.append(
+                    "unpersist", {"caller": who, "before": persist.before(now, rest)}
+                )
+                return self._dropin.put(rest)
+            except (OSError, CorruptJournalError) as error:
+                raise unavailable(error) from error
+
+    def boot_values(self) -> dict[str, str]:
+        """What our file sets at boot, by knob; empty where it is not ours to read."""
+        try:
+            return {key: line.value for key, line in self._dropin.lines().items()}
+        except Fault:
+            return {}
+
+    def put_back(self, record: Record, caller: Caller) -> Trial:
+        """Put back every value of a record; never stops half-way. The lock is held.
+
+        A trial that the journal says is kept is kept: then only the rest of that is done.
+        """
+        kept = self._kept_in_journal(record.trial.id)
+        if kept is not None:
+            return self._finish_keep(kept, caller).trial
+        settled = restore.settle(self.kernel, record.slots, record.step)
+        with contextlib.suppress(OSError):
+            self.state.write(record._replace(slots=settled))
+        fates = restore.put_back(self.kernel, settled)
+        trial = record.trial._replace(
+            state=messages.REVERTED_TRIAL,
+            deadline=None,
+            items=restore.outcome(self.kernel, record.trial.items, settled, fates),
+            complete=all(fate.status == messages.REVERTED for fate in fates.values()),
+        )
+        self._note_if_possible("reverted", trial, caller)
+        self._end(trial)
+        return trial
+
+    def _finish_keep(self, trial: Trial, caller: Caller) -> Kept:
+        """What follows the line in the journal; done again, it changes nothing."""
+        files: tuple[str, ...] = ()
+        try:
+            lines = self._boot_lines(trial)
+            if lines is not None:
+                files = self._dropin.put(lines)
+                trial = trial._replace(persisted="yes")
+        except (OSError, Fault, CorruptJournalError) as error:
+            loud(f"trial {trial.number} is kept, but the file for the next boot failed: {error}")
+            trial = trial._replace(persisted="failed")
+        if trial.persist:
+            trial = trial._replace(items=self._with_persist_notes(trial))
+        if trial.persisted != "no":
+            self._note_if_possible("persisted", trial, caller)
+        self._end(trial)
+        return Kept(trial, files)
+
+    def _end(self, trial: Trial) -> None:
+        self.state.drop()
+        self.state.publish(None, ended=trial)
+
+    def _expire_locked(self) -> Trial | None:
+        record = self.current()
+        if record is None or self.left(record) > 0:
+            return None
+        return self.put_back(record, GUARDIAN)
+
+    def _open_record(self, trial_id: str, caller: Caller) -> Record:
+        """The record of the open trial of this id, still within its time."""
+        record = self.current()
+        if record is None or record.trial.id != trial_id:
+            ended = self._ended(trial_id)
+            if ended is not None and ended.state == messages.REVERTED_TRIAL:
+                raise Fault("Expired", {"trial": messages.to_object(ended)})
+            raise Fault("NothingPending")
+        if self.left(record) <= 0 or record.trial.state != messages.PENDING:
+            ended = self.put_back(record, caller)
+            raise Fault("Expired", {"trial": messages.to_object(ended)})
+        return record
+
+    def _ended(self, trial_id: str) -> Trial | None:
+        """A trial that is over, from the last ten or else from the journal."""
+        for trial in self.state.public().recent:
+            if trial.id == trial_id:
+                return trial
+        for trial in self.journal.history(1000).trials:
+            if trial.id == trial_id and trial.state not in _OPEN:
+                return trial
+        return None
+
+    def _boot_lines(self, trial: Trial) -> persist.Lines | None:
+        """What our file shall say once `trial` is kept; None if keeping leaves files alone."""
+        if trial.undo_of is not None:
+            entry = self.journal.find(messages.KEPT, trial.undo_of) or {}
+            earlier = entry.get("before")
+            if not isinstance(earlier, dict):
+                return None
+            return persist.restored(self._dropin.lines(), earlier)
+        if not trial.persist:
+            return None
+        day = time.strftime("%Y-%m-%d", time.gmtime(trial.started))
+        why = f"trial {trial.number}, {trial.owner_name}, {day}"
+        pool = self._default_pool()
+        settings = [persist.key_and_value(item, pool) for item in trial.items]
+        fresh = {pair[0]: persist.Line(pair[1], why) for pair in settings if pair is not None}
+        return {**self._dropin.lines(), **fresh} if fresh else None
+
+    def _with_persist_notes(self, trial: Trial) -> tuple[messages.Item, ...]:
+        """Say on each item that no file of ours carries so far that it does not last."""
+        pool = self._default_pool()
+        return tuple(
+            item
+            if persist.key_and_value(item, pool) is not None
+            else item._replace(note="; ".join(filter(None, (item.note, persist.NOT_YET))))
+            for item in trial.items
+        )
+
+    def _default_pool(self) -> str:
+        try:
+            return plan.memory(self.kernel).default_pool
+        except OSError:
+            return ""
+
+    def _kept_in_journal(self, trial_id: str) -> Trial | None:
+        """The trial as kept, if the journal's last word on it is that."""
+        try:
+            entry = self.journal.last() or {}
+            trial = messages.from_object(Trial, entry.get("trial"))
+        except (OSError, ValueError, CorruptJournalError):
+            return None
+        return trial if trial.id == trial_id and trial.state == messages.KEPT else None
+
+    def _end_by_reboot(self) -> None:
+        """Close in the journal what another boot left open: its values died with it."""
+        with contextlib.suppress(CorruptError, OSError, CorruptJournalError, ValueError):
+            entry = self.journal.last() or {}
+            trial = messages.from_object(Trial, entry.get("trial"))
+            if trial.state in _OPEN and entry.get("boot_id") != self.state.boot_id:
+                trial = trial._replace(state=messages.ENDED_BY_REBOOT, deadline=None)
+                self._note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
+                self.state.publish(None, ended=trial)
+        with contextlib.suppress(CorruptError, OSError):
+            record = self.state.read()
+            if record is not None and record.boot_id != self.state.boot_id:
+                self.state.drop()
+
+    def _check_journal(self) -> None:
+        """Move a journal without one whole line aside, loudly."""
+        try:
+            self.journal.last()
+        except CorruptJournalError:
+            self._notice(f"the journal was damaged and is now {self.journal.set_aside()}")
+        except OSError as error:
+            self._notice(f"the journal cannot be read: {error.strerror}")
+
+    def _entry(self, trial: Trial, caller: Caller, more: dict[str, object]) -> dict[str, object]:
+        return {
+            "number": trial.number,
+            "boot_id": self.state.boot_id,
+            "boottime": round(self.clock(), 3),
+            "caller": messages.to_object(caller),
+            "trial": messages.to_object(trial),
+            **more,
+        }
+
+    def _note_if_possible(self, event: str, trial: Trial, caller: Caller) -> None:
+        """Write a line; going back is never refused for want of a journal."""
+        try:
+            self.note(event, trial, caller)
+        except (OSError, CorruptJournalError) as error:
+            loud(f"trial {trial.number} {event}, but the journal cannot be written: {error}")
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+            loud(sentence)
