@@ -38,7 +38,7 @@ class Files:
         """
         descriptor = os.open(f"{self._base}{path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.read(descriptor, 1 << 20).decode().strip()
+            return os.read(descriptor, 1 << 14).decode().strip()
         finally:
             os.close(descriptor)
 

@@ -16,6 +16,8 @@ from .story import Scene, noise, scene
 from .tree import CORES, CPU, MAX_KHZ, MEMORY_KIB, MIN_KHZ, MM, NODE, NODES, POOL_SIZES_KIB
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .files import Files
 
 _GIB_KIB = 1024 * 1024
@@ -37,6 +39,7 @@ _GIGANTIC_FITS = (3, 2)
 _READ_SHARES = (1.53, 1.52, 1.53, 1.52)
 _READING_CORES = 8
 _FREQUENCY_STEP_KHZ = 20_000
+_STEADY_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +85,23 @@ class World:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         with self._files.lock:
+            before = self._now
             self._now += seconds
-            self.settle()
+            self._write(cpu for cpu in range(CORES) if _beat(cpu, before) != _beat(cpu, self._now))
 
     def settle(self) -> None:
         """Write what the present instant and the present settings make the machine say."""
         with self._files.lock:
-            now = scene(self._now)
-            self._write_memory(now)
-            self._write_activity(now)
-            self._write_frequencies()
-            self._write_disks(now)
-            self._vllm.write(now)
+            self._write(range(CORES))
+
+    def _write(self, cores: Iterable[int]) -> None:
+        """Write everything that moves; of the frequencies those of `cores` alone."""
+        now = scene(self._now)
+        self._write_memory(now)
+        self._write_activity(now)
+        self._write_frequencies(cores)
+        self._write_disks(now)
+        self._vllm.write(now)
 
     def fits(self, size_kib: int, node: int) -> int:
         """How many more huge pages of a size could be made on a node now."""
@@ -263,8 +271,8 @@ class World:
         counts = [911, 820, 402, 318, 220, 140, 96, 51, 20, single + 211 * (node == 0), whole]
         return f"Node {node}, zone   Normal " + "".join(f"{count:>7}" for count in counts)
 
-    def _write_frequencies(self) -> None:
-        for cpu in range(CORES):
+    def _write_frequencies(self, cores: Iterable[int]) -> None:
+        for cpu in cores:
             policy = f"{CPU}/cpufreq/policy{cpu}"
             low, high, governor = (
                 self._files.read(f"{policy}/scaling_{name}")
@@ -275,8 +283,7 @@ class World:
             self._files.put(f"{policy}/scaling_cur_freq", str(held))
 
     def _frequency(self, cpu: int, governor: str) -> int:
-        """A core changes every few seconds only, and in steps, as a quiet machine does."""
-        chance = noise(self._seed, cpu, int(self._now + cpu) // 5)
+        chance = noise(self._seed, cpu, _beat(cpu, self._now))
         middle, reach = (3_460_000, 180_000) if governor == "performance" else (1_210_000, 400_000)
         khz = middle + round((2 * chance - 1) * reach)
         return max(MIN_KHZ, min(MAX_KHZ, khz // _FREQUENCY_STEP_KHZ * _FREQUENCY_STEP_KHZ))
@@ -297,6 +304,11 @@ class World:
         here = f"/sys/block/{name}"
         self._files.put(f"{here}/stat", " ".join(f"{field:>8}" for field in fields))
         self._files.put(f"{here}/inflight", f"{in_flight:>8} {0:>8}")
+
+
+def _beat(cpu: int, now: float) -> int:
+    """A core changes its frequency every few seconds only, and not all cores at once."""
+    return int(now + cpu) // _STEADY_S
 
 
 def _stall(kind: str, share: float, total: int) -> str:
