@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import json_schema
 import pytest
 from click.testing import CliRunner
+from tests.unit.cli import json_schema
 
 from aitune_backends import machine as machines
 from aitune_backends.demo import DemoMachine

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import pytest
-    from conftest import CommandLine
+    from tests.unit.cli.conftest import CommandLine
 
 SWAPPINESS = "/proc/sys/vm/swappiness"
 PAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from conftest import CommandLine
+    from tests.unit.cli.conftest import CommandLine
 
 SWAPPINESS = "/proc/sys/vm/swappiness"
 

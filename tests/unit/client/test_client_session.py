@@ -1,0 +1,224 @@
+"""A session against the real helper's core, and against peers that misbehave."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.client.peers import HELLO, as_json, make_item, make_trial
+
+from aitune_backends.helper_client import HelperError, Session
+from aitune_helper.messages import Change, Item
+from aitune_helper.plan import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.client.peers import Peer
+
+    from aitune_backends.demo import DemoMachine
+
+SWAPPINESS = "/proc/sys/vm/swappiness"
+TO_TEN = (Change("vm.swappiness", "", "10", "60"),)
+
+
+def test_a_change_from_plan_to_kept_and_back(demo: DemoMachine) -> None:
+    with demo.link.connect(ask=False) as session:
+        assert session.hello.protocol == 1
+        assert not session.is_outdated
+        plan = session.plan(TO_TEN)
+        assert plan.hash == make_plan(demo.host, TO_TEN).hash
+        seen: list[tuple[int, int, str]] = []
+        trial = session.apply(
+            TO_TEN,
+            plan.hash,
+            ttl_s=60,
+            message="why",
+            progress=lambda done, total, item: seen.append((done, total, item.status)),
+        )
+        assert (trial.state, trial.message) == ("pending", "why")
+        assert seen[-1] == (1, 1, "ok")
+        longer = session.extend(trial.id, 600)
+        assert longer.deadline is not None
+        assert trial.deadline is not None
+        assert longer.deadline > trial.deadline
+        kept, files = session.keep(trial.id)
+        assert (kept.state, files) == ("kept", ())
+        history = session.history(10)
+        assert [(past.id, past.state) for past in history.trials] == [(trial.id, "kept")]
+        assert history.damaged == 0
+        assert session.unpersist(()) == ()
+    assert demo.host.read(SWAPPINESS).strip() == "10"
+
+
+def test_a_trial_is_seen_by_anybody_and_reverted(demo: DemoMachine) -> None:
+    with demo.link.connect(ask=False) as session:
+        trial = session.apply(TO_TEN, session.plan(TO_TEN).hash, ttl_s=60)
+        state = demo.link.state()
+        assert state is not None
+        assert state.pending is not None
+        assert state.pending.id == trial.id
+        with demo.link.connect(ask=False) as second, pytest.raises(HelperError) as busy:
+            second.apply(TO_TEN, "0" * 64, ttl_s=60)
+        assert busy.value.code == "busy"
+        assert busy.value.trial is not None
+        assert "s left" in busy.value.message
+        assert session.revert(trial.id).complete
+    state = demo.link.state()
+    assert state is not None
+    assert (state.pending, state.recent[0].state) == (None, "reverted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "plan_hash", "code"),
+    [
+        ((Change("vm.swappiness", "", "10", "33"),), "", "stale"),
+        (TO_TEN, "0" * 64, "stale"),
+        ((Change("vm.swappiness", "", "900", "60"),), "", "refused"),
+        ((Change("vm.nonsense", "", "1"),), "", "refused"),
+    ],
+)
+def test_refusals_are_errors_with_a_sentence(
+    demo: DemoMachine, changes: tuple[Change, ...], plan_hash: str, code: str
+) -> None:
+    with demo.link.connect(ask=False) as session:
+        with pytest.raises(HelperError) as caught:
+            session.apply(changes, plan_hash or make_plan(demo.host, TO_TEN).hash, ttl_s=60)
+        assert caught.value.code == code
+        assert caught.value.message.endswith(".")
+        # The connection goes on.
+        assert session.plan(TO_TEN).items[0].old == "60"
+    assert demo.host.read(SWAPPINESS).strip() == "60"
+
+
+def test_ends_of_nothing_are_said(demo: DemoMachine) -> None:
+    with demo.link.connect(ask=False) as session:
+        for call in (session.revert, session.keep):
+            with pytest.raises(HelperError) as caught:
+                call("0" * 32)
+            assert caught.value.code == "nothing-pending"
+
+
+def test_cancel_from_another_thread_puts_back(
+    demo: DemoMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = tuple(
+        Change("cpu.governor", f"policy{number}", "performance") for number in range(32, 64)
+    )
+    written = threading.Semaphore(0)
+    go_on = threading.Event()
+    write = demo.kernel.write
+
+    def slow(path: str, value: str) -> None:
+        write(path, value)
+        written.release()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(demo.kernel, "write", slow)
+    with demo.link.connect(ask=False) as session:
+        plan_hash = session.plan(changes).hash
+        ended: list[Any] = []
+        worker = threading.Thread(
+            target=lambda: ended.append(session.apply(changes, plan_hash, ttl_s=60)), daemon=True
+        )
+        worker.start()
+        assert written.acquire(timeout=30)
+        session.cancel()
+        go_on.set()
+        worker.join(30)
+    assert ended[0].state == "reverted"
+    policy = "/sys/devices/system/cpu/cpufreq/policy{}/scaling_governor"
+    assert {demo.host.read(policy.format(number)).strip() for number in range(32, 64)} == {
+        "powersave"
+    }
+
+
+def test_the_keyboard_stops_an_apply_and_what_was_written_is_put_back(peer: Peer) -> None:
+    reverted = {"parameters": {"trial": as_json(make_trial()._replace(state="reverted"))}}
+    step = {"progress": {"done": 1, "total": 2, "item": as_json(make_item())}}
+    first = {"parameters": step, "continues": True}
+    session = Session(peer.answers({"parameters": _hello()}, first, reverted))
+
+    with pytest.raises(KeyboardInterrupt):
+        session.apply(TO_TEN, "h", ttl_s=60, progress=_press_in_receive(session))
+    assert [call["method"].rpartition(".")[2] for call in peer.calls] == [
+        "Hello", "Apply", "Cancel"
+    ]  # fmt: skip
+    assert peer.calls[2]["oneway"] is True
+
+
+def _press_in_receive(session: Session) -> Callable[[int, int, Item], None]:
+    """Press Ctrl-C in the next wait for a reply."""
+    channel = session._channel
+    receive = channel.receive
+
+    def pressed(timeout: float | None = None) -> dict[str, object]:
+        channel.receive = receive  # type: ignore[method-assign]
+        raise KeyboardInterrupt
+
+    def progress(done: int, total: int, item: Item) -> None:
+        channel.receive = pressed  # type: ignore[method-assign]
+
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (None, "gone"),
+        (b"no json\0", "gone"),
+        (b"[]\0", "gone"),
+        (b"half a frame", "gone"),
+        ({"parameters": []}, "protocol"),
+        ({"parameters": {"plan": {"items": []}}}, "protocol"),
+        ({"parameters": {}}, "protocol"),
+        ({"error": "org.varlink.service.MethodNotFound", "parameters": {}}, "protocol"),
+        ({"error": "io.aitune.Helper1.Unheard", "parameters": {}}, "protocol"),
+        ({"error": "io.aitune.Helper1.Busy", "parameters": {}}, "protocol"),
+    ],
+)
+def test_a_peer_out_of_the_protocol_is_an_error(
+    peer: Peer, reply: bytes | dict[str, Any] | None, code: str
+) -> None:
+    more: tuple[Any, ...] = () if reply != b"half a frame" else (None,)
+    connected = peer.answers({"parameters": _hello()}, reply, *more)
+    with Session(connected) as session:
+        if reply == b"half a frame":
+            connected.shutdown(1)
+        with pytest.raises(HelperError) as caught:
+            session.plan(TO_TEN)
+    assert caught.value.code == code
+
+
+def test_no_hello_is_an_error_in_time(peer: Peer) -> None:
+    with pytest.raises(HelperError) as caught:
+        Session(peer.ours, hello_timeout=0.05)
+    assert caught.value.code == "gone"
+
+
+def test_more_fields_than_we_know_are_passed_over(peer: Peer) -> None:
+    plan = {"items": [{**as_json(make_item()), "mood": "good"}], "warnings": [], "hash": "h"}
+    session = Session(
+        peer.answers({"parameters": {**_hello(), "weather": 1}}, {"parameters": {"plan": plan}})
+    )
+    assert session.plan(TO_TEN).items[0].knob == "vm.swappiness"
+
+
+def test_a_helper_with_another_table_writes_nothing(peer: Peer) -> None:
+    session = Session(peer.answers({"parameters": {**_hello(), "knob_hash": "another"}}))
+    with pytest.raises(HelperError) as caught:
+        session.apply(TO_TEN, "h", ttl_s=60)
+    assert caught.value.code == "outdated"
+    assert [call["method"].rpartition(".")[2] for call in peer.calls] == ["Hello"]
+
+
+def test_a_helper_of_other_sources_is_seen(peer: Peer) -> None:
+    session = Session(peer.answers({"parameters": {**_hello(), "bundle_sha256": "ab" * 32}}))
+    assert session.is_outdated
+
+
+def _hello() -> dict[str, Any]:
+    from aitune_helper.knobs import table_hash
+
+    return {**HELLO, "knob_hash": table_hash()}
