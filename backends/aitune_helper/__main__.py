@@ -1,0 +1,87 @@
+"""The helper as a program: `python3 -I -S -B aitune-helper.pyz [--guard]`.
+
+It takes calls on its standard input and answers on its standard output. It takes no path and no
+environment: what it does is in this file and in the calls. `--guard` makes it the guardian, for a
+service manager that keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from aitune_helper import server, surroundings
+from aitune_helper.guardian import Guardian, ProcessGuardian, watch
+from aitune_helper.journal import Journal
+from aitune_helper.kernelfs import RealKernel
+from aitune_helper.places import Places, journal_group, prepare
+from aitune_helper.state import loud
+from aitune_helper.trial import Trials
+
+_GUARD = "--guard"
+_FAULT = 70
+_USAGE = 2
+_NOT_PERMITTED = 4
+
+
+def main() -> None:
+    """Run; exits with 0 when the client is gone, 2 for unknown arguments, 4 if it must not run."""
+    arguments = sys.argv[1:]
+    if arguments not in ([], [_GUARD]):
+        loud("takes no arguments but --guard")
+        sys.exit(_USAGE)
+    sudo_uid = os.environ.get("SUDO_UID")
+    try:
+        surroundings.check_process()
+        origin = surroundings.check_origin(sys.argv[0])
+    except (surroundings.UnsafeError, OSError) as error:
+        loud(f"does not start: {error}")
+        sys.exit(_NOT_PERMITTED)
+    surroundings.close_off()
+    if arguments:
+        _guard()
+    else:
+        _help(origin, sudo_uid)
+
+
+def _help(origin: surroundings.Origin, sudo_uid: str | None) -> None:
+    """Answer one client. What closes us off further goes between the guardian and Hello."""
+    places = Places()
+    interpreter = (sys.executable, "-I", "-S", "-B", origin.path, _GUARD)
+    command = interpreter if surroundings.systemd_runs() else None
+
+    def guardian(trials: Trials) -> Guardian:
+        del trials  # the guardian is another process, with trials of its own
+        return ProcessGuardian(places, _trials, command)
+
+    try:
+        core = server.Core(
+            RealKernel(),
+            places,
+            guardian=guardian,
+            container=surroundings.container(),
+            bundle_sha256=origin.sha256,
+            witness=surroundings.syslog,
+        )
+    except OSError as error:
+        loud(f"does not start: {error.filename}: {error.strerror}")
+        sys.exit(_FAULT)
+    server.serve(core, 0, 1, surroundings.caller(0, sudo_uid))
+    core.close()
+
+
+def _guard() -> None:
+    """Be the guardian."""
+    places = Places()
+    prepare(places)
+    watch(places, _trials())
+
+
+def _trials() -> Trials:
+    places = Places()
+    journal = Journal(places.journal, group=journal_group(), witness=surroundings.syslog)
+    return Trials(RealKernel(), places, journal)
+
+
+if __name__ == "__main__":
+    main()
