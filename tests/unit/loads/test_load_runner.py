@@ -178,10 +178,10 @@ def test_a_reader_that_does_not_listen_is_killed(
     large: LoadRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(subprocess.Popen, "terminate", lambda _: None)  # as if it went unheard
     test = LoadTest(large).start()
     until_reading(test)
     assert test.pid is not None
-    os.kill(test.pid, signal.SIGSTOP)
     test.cancel()
     assert isinstance(list(test)[-1], Cancelled)
     assert not psutil.pid_exists(test.pid)
@@ -226,7 +226,9 @@ def test_a_file_truncated_while_it_is_read_is_a_failure(
 
 
 def test_the_reader_dies_with_its_parent(large: LoadRequest) -> None:
-    """The parent is killed, not asked: only the kernel can see to the reader."""
+    """The parent is killed, not asked. The reader is stopped then, so that it cannot notice by
+    itself, from a pipe that nobody reads: only the kernel can see to it.
+    """
     code = (
         "import json, os, sys\n"
         "from aitune_backends.loads.records import LoadRequest, Progress\n"
@@ -235,6 +237,7 @@ def test_the_reader_dies_with_its_parent(large: LoadRequest) -> None:
         "test = LoadTest(LoadRequest(**fields | {'files': tuple(fields['files'])})).start()\n"
         "for event in test:\n"
         "    if isinstance(event, Progress) and event.done:\n"
+        "        os.kill(test.pid, 19)\n"
         "        print(test.pid, flush=True)\n"
         "        os.kill(os.getpid(), 9)\n"
     )
