@@ -71,16 +71,17 @@ def open_machine(*, demo: bool = False, root: str | None = None, readonly: bool 
     Raises:
         HostError: There is no such machine; one sentence for the operator.
     """
-    machine = _open_demo() if demo else _open_host(root)
+    machine = demo_machine() if demo else _open_host(root)
     if readonly:
         machine.link, machine.why_not_writable = None, READ_ONLY
     return machine
 
 
-def _open_demo() -> Machine:
+def demo_machine(*, at: float = 0.0) -> Machine:
+    """Open the made-up machine `at` seconds in its story; 0 is 61 % through a load."""
     from aitune_backends.demo import DemoMachine  # read only for the demo
 
-    made_up = DemoMachine()
+    made_up = DemoMachine(at=at)
     machine = Machine(
         made_up.host, read_identity(made_up.host), made_up.link, advance=made_up.world.advance
     )

@@ -258,7 +258,7 @@ class World:
         lines += [
             "intr 0",
             f"ctxt {int(now.uptime * 48_000)}",
-            "btime 1731585600",
+            "btime 1730272800",
             "processes 48950",
             f"procs_running {9 if now.reading else 2}",
             f"procs_blocked {2 if now.reading else 0}",
