@@ -1,0 +1,315 @@
+"""The dashboard: what each key of the operator does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from aitune_backends import sentences as shared
+from aitune_backends.catalogue import GOALS
+from aitune_backends.shell import command
+from aitune_helper.messages import KEPT
+from aitune_tui import measuring as measures
+from aitune_tui import sentences
+from aitune_tui import state as rules
+from aitune_tui.board import Board
+from aitune_tui.commands import AllCommands
+from aitune_tui.jobs import Keep, ReadHistory
+from aitune_tui.present_chart import WINDOWS
+from aitune_tui.present_settings import panel_of
+from aitune_tui.screens.changes import ChangesPage
+from aitune_tui.screens.page import Page
+from aitune_tui.screens.palette import Palette
+from aitune_tui.screens.plan import PlanDialog
+from aitune_tui.screens.questions import ConfirmDialog, FilesDialog, HelpDialog, QuitDialog
+
+if TYPE_CHECKING:
+    from aitune_backends.loads.model_files import ModelFiles
+    from aitune_tui.cli.common import Options
+    from aitune_tui.selection import Selection
+    from aitune_widgets.text import Line
+
+READ_ONLY_VARIABLE = "AITUNE_READONLY"
+_FAULT = 70
+_NO_TERMINAL = 2
+
+
+class Dashboard(Board):
+    """Turns keys, clicks and commands into changes of the state and jobs for the helper."""
+
+    COMMANDS: ClassVar = {AllCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "ask_quit", show=False, priority=True),
+        Binding("ctrl+c", "ask_quit", show=False, priority=True),
+    ]
+
+    # Rows
+
+    def on_page_edit_asked(self, event: Page.EditAsked) -> None:
+        """Enter on a setting."""
+        self.main.selected = event.key
+        if (selection := self.selection()) is not None:
+            self.changing.edit(selection)
+
+    def on_page_stage_asked(self, event: Page.StageAsked) -> None:
+        """Space on a setting."""
+        self.main.selected = event.key
+        if (selection := self.selection()) is not None:
+            self.changing.toggle(selection)
+
+    def on_plan_dialog_left_out(self, event: PlanDialog.LeftOut) -> None:
+        """`x` in a plan."""
+        self.changing.left_out(event.target)
+
+    def on_changes_page_undo_asked(self, event: ChangesPage.UndoAsked) -> None:
+        """Enter on a change."""
+        if event.key == "staged":
+            self.changing.plan()
+        else:
+            self.changing.undo(event.key)
+
+    def selection(self) -> Selection | None:
+        """The targets of the selected row."""
+        return self.main.selection(self.view())
+
+    # Changing
+
+    def action_plan(self) -> None:
+        """Open the plan of what is staged."""
+        self.changing.plan()
+
+    def action_undo(self) -> None:
+        """Open the plan that undoes the last kept change, or the one selected in Changes."""
+        page = self.main.page
+        chosen = page.selected_trial if isinstance(page, ChangesPage) else ""
+        self.changing.undo(chosen)
+
+    def action_stage_page(self) -> None:
+        """Stage everything advised on this page."""
+        page = self.main.page_key
+        self.changing.stage_all(
+            tuple(s for s in self.state.statuses if page in {"0", panel_of(s.knob)})
+        )
+
+    def action_forget_staged(self) -> None:
+        """Forget everything staged."""
+        self.set_state(rules.clear_staged(self.state))
+
+    def action_keep(self) -> None:
+        """Keep the open trial."""
+        self.changing.keep()
+
+    def action_put_back(self) -> None:
+        """Put the open trial back."""
+        self.changing.put_back()
+
+    def action_connect(self) -> None:
+        """Start the root helper."""
+        self.changing.connect()
+
+    def action_copy_command(self) -> None:
+        """Copy the shell line for the selected setting (OSC 52)."""
+        selection = self.selection()
+        if selection is None:
+            return
+        lines = [
+            command(target.knob, target.instance, value)
+            for target, status in zip(selection.targets, selection.statuses, strict=True)
+            if (value := self.state.staged.get(target, status.advised or status.value))
+        ]
+        if lines:
+            self.copy_to_clipboard("\n".join(lines) + "\n")
+            self.note("info", f"Copied: {lines[0]}" + (" …" if len(lines) > 1 else ""))
+
+    def action_read_journal(self) -> None:
+        """Read the whole journal through the helper."""
+        self.changing.do(ReadHistory())
+
+    def ask_install(self, why: str) -> None:
+        """Offer to install the helper, after the operator asked for something that needs it."""
+        from aitune_backends import installer
+        from aitune_backends.helper_errors import HelperError
+
+        try:
+            target = installer.target()
+        except HelperError as error:
+            self.note("failed", sentences.refusal(error))
+            return
+        lines: tuple[Line, ...] = (
+            ((why or shared.NO_HELPER, "fg"),),
+            (),
+            (("Target   ", "dim"), (str(target), "strong")),
+            (("sha256   ", "dim"), (installer.bundle_sha256(), "fg")),
+            (("Writes   ", "dim"), (sentences.WHAT_THE_HELPER_WRITES, "fg")),
+            (),
+            (("sudo asks for your password once, here in this terminal.", "dim"),),
+        )
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.changing.install()
+
+        self.push_screen(ConfirmDialog("Install the helper", lines, "install"), answered)
+
+    def stage_profile(self, name: str) -> None:
+        """Stage what a profile wants, and open its plan."""
+        self.changing.stage_profile(name)
+
+    # Looking
+
+    def action_next_goal(self) -> None:
+        """Judge by the next goal."""
+        goal = GOALS[(GOALS.index(self.state.goal) + 1) % len(GOALS)]
+        self.looker.set_goal(goal)
+        self.set_state(replace(self.state, goal=goal))
+        self.note("info", f"Advice is now for {goal}.")
+
+    def action_differs_only(self) -> None:
+        """Show only what differs, or everything again."""
+        self.set_state(replace(self.state, differs_only=not self.state.differs_only))
+
+    def action_freeze(self) -> None:
+        """Hold the screen still, or let it go on."""
+        frozen = None if self.state.frozen is not None else self.view().wall
+        self.set_state(replace(self.state, frozen=frozen))
+
+    def action_window(self, step: int) -> None:
+        """Show a longer or a shorter span in the charts."""
+        index = WINDOWS.index(self.chart_seconds) + step
+        self.chart_seconds = WINDOWS[max(0, min(len(WINDOWS) - 1, index))]
+        self.redraw()
+
+    def action_dismiss_notice(self) -> None:
+        """Take the notice from the screen."""
+        self.set_state(rules.dismiss(self.state, self.clock()))
+
+    # Measuring
+
+    async def action_load_test(self) -> None:
+        """Time a load of the files chosen."""
+        if self.machine.origin != "live":
+            self.note("info", sentences.ONLY_LIVE)
+            return
+        if self.main.page_key not in {"4", "5"}:
+            await self.main.action_page("4")
+        if not self.timing.start():
+            self.action_choose_files()
+
+    def action_choose_files(self) -> None:
+        """Choose model files for a load test."""
+        if self.machine.origin != "live":
+            self.note("info", sentences.ONLY_LIVE)
+            return
+        self.push_screen(FilesDialog(self._model_path()), self.timing.choose)
+
+    def _model_path(self) -> str:
+        model = self.measuring.model
+        return str(model.files[0].parent) if model is not None else ""
+
+    def action_next_engine(self) -> None:
+        """Read with the other engine."""
+        if self.main.page_key == "4":
+            self.set_measuring(measures.next_engine(self.measuring))
+
+    def action_next_file_state(self) -> None:
+        """Read cold or warm."""
+        if self.main.page_key == "4":
+            self.set_measuring(measures.next_state(self.measuring))
+
+    def action_next_runs(self) -> None:
+        """Read more often."""
+        if self.main.page_key == "4":
+            self.set_measuring(measures.next_runs(self.measuring))
+
+    def action_cancel_load_test(self) -> None:
+        """End the load test that runs, or the exercise."""
+        self.timing.cancel()
+
+    def begin_exercise(self, profile: str) -> None:
+        """Time a load before and after a profile, show both, and undo everything."""
+        if self.machine.origin != "live" or self.changing.desk is None:
+            self.note("info", self.machine.why_not_writable or sentences.ONLY_LIVE)
+            return
+
+        def chosen(model: ModelFiles | None) -> None:
+            self.timing.choose(model)
+            if model is not None:
+                self.timing.ask_exercise(profile)
+
+        if self.measuring.model is None:
+            self.push_screen(FilesDialog(""), chosen)
+        else:
+            self.timing.ask_exercise(profile)
+
+    # Around
+
+    def action_command_palette(self) -> None:
+        """Every action by its plain name."""
+        if not Palette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def action_help(self) -> None:
+        """All keys."""
+        self.push_screen(HelpDialog())
+
+    def action_ask_quit(self) -> None:
+        """Leave; ask first where something would be forgotten or left to its timer."""
+        if isinstance(self.screen, QuitDialog):
+            self.exit(0)
+            return
+        pending, left = self.state.pending, self.seconds_left
+        asks: list[str] = []
+        if pending is not None and left is not None:
+            asks.append(sentences.quit_in_trial(pending, self.wall() + left))
+        if self.state.staged:
+            asks.append(sentences.quit_staged(len(self.state.staged)))
+        if self.measuring.running:
+            asks.append(sentences.QUIT_IN_TEST)
+        if not asks:
+            self.exit(0)
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "quit":
+                self.exit(0)
+            elif answer == "keep" and pending is not None:
+                self.changing.do(Keep(pending.id, pending.persist))
+
+        self.push_screen(QuitDialog(asks, can_keep=pending is not None), answered)
+
+    @property
+    def undoable(self) -> bool:
+        """Whether there is a kept change to undo."""
+        return any(trial.state == KEPT for trial in self.state.trials)
+
+
+def run_dashboard(options: Options) -> int:
+    """Open the machine the options name and show it until the operator leaves.
+
+    Returns:
+        The exit status: 0, 2 without a terminal, 70 after a fault of ours, 128 + n after signal n.
+
+    Raises:
+        HostError: There is no such machine.
+    """
+    from aitune_backends.machine import open_machine
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("The dashboard needs a terminal.", file=sys.stderr)  # noqa: T201 - nothing drawn yet
+        return _NO_TERMINAL
+    readonly = options.readonly or bool(os.environ.get(READ_ONLY_VARIABLE))
+    with open_machine(demo=options.demo, root=options.root, readonly=readonly) as machine:
+        app = Dashboard(
+            machine, goal=options.goal, interval=options.interval, slow_link=options.slow_link
+        )
+        try:
+            app.run()
+        finally:
+            app.close()
+    if app.return_code:
+        return app.return_code if app.return_code > 1 else _FAULT
+    return app.return_value or 0

@@ -1,0 +1,320 @@
+"""One state, one way to change it, one way to draw it; and what the threads report to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+from textual.app import App, ScreenStackError
+
+from aitune_backends.public_state import seconds_left
+from aitune_tui import events, signals
+from aitune_tui import state as rules
+from aitune_tui.changing import Changing
+from aitune_tui.history import History
+from aitune_tui.looking import Looker
+from aitune_tui.measuring import Measuring
+from aitune_tui.present_load import LoadTrack
+from aitune_tui.screens.dialog import Dialog
+from aitune_tui.screens.main import MainScreen
+from aitune_tui.state import State
+from aitune_tui.timing import Timing
+from aitune_tui.view import View, layout_for
+from aitune_widgets.theme import AITUNE_ANSI, AITUNE_DARK, AITUNE_MONO, THEMES
+
+if TYPE_CHECKING:
+    from aitune_backends.loads.store import Store
+    from aitune_backends.machine import Machine
+
+Clock: TypeAlias = Callable[[], float]
+_TICK = 1.0
+DEFAULT_WINDOW = 300
+
+
+class Board(App[int]):
+    """Owns the state of the dashboard; screens draw it, threads report to it.
+
+    Args:
+        machine: What is looked at and perhaps changed.
+        goal: What it is for.
+        interval: Seconds between two samples.
+        slow_link: Few bytes for the terminal.
+        clock: Monotonic seconds.
+        wall: Seconds since the epoch.
+        live: Read on from a thread; tests call `looker.look` instead.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "aitune-tui"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        goal: str,
+        interval: float = 1.0,
+        slow_link: bool = False,
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+        live: bool = True,
+    ) -> None:
+        super().__init__()
+        self.machine = machine
+        self.interval = interval
+        self.clock, self.wall = clock, wall
+        self._slow_link = slow_link
+        self._live = live
+        self._drawn = float("-inf")
+        self.chart_seconds = DEFAULT_WINDOW
+        self.state = State(
+            goal=goal,
+            locked=machine.why_not_writable,
+            helper=helper_at_start(machine),
+            default_pool_kib=machine.identity.default_huge_page_kib,
+        )
+        self.measuring = Measuring()
+        self.history = History(interval)
+        self.track = LoadTrack()
+        self.looker = Looker(machine, goal, self.post_message, interval=interval, clock=clock)
+        self.changing = Changing(self)
+        self.timing = Timing(self)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = theme_for(os.environ)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where results of load tests are kept."""
+        from aitune_backends.loads.store import Store
+        from aitune_backends.places import user_places
+
+        places = user_places()
+        with contextlib.suppress(OSError):
+            places.make_state()
+        return Store(places.results)
+
+    def get_default_screen(self) -> MainScreen:
+        """The one screen behind all dialogs."""
+        return MainScreen()
+
+    # Beginning and end
+
+    def on_mount(self) -> None:
+        """Begin to look; what is not needed for the first picture comes after it."""
+        signals.restore_terminal_on(asyncio.get_running_loop(), self)
+        self.set_interval(_TICK, self._tick)
+        self.call_after_refresh(self._after_first_paint)
+        if self._live:
+            self.looker.start()
+
+    def _after_first_paint(self) -> None:
+        if self._live:
+            self._hotplug = signals.watch_disks(asyncio.get_running_loop(), self.looker.hurry)
+            self.timing.read_results()
+
+    def close(self) -> None:
+        """Let go of threads and sessions; an open trial stays with its guardian."""
+        self.timing.cancel()
+        self.looker.stop()
+        self.changing.close()
+
+    @contextlib.contextmanager
+    def stepped_aside(self) -> Iterator[None]:
+        """Give the terminal to sudo: it asks there, and we come back afterwards.
+
+        Raises:
+            SuspendNotSupported: There is no terminal to give away.
+        """
+        with self.suspend():
+            yield
+
+    def ask_install(self, why: str) -> None:
+        """Offer to install the helper, after the operator asked for something that needs it."""
+        raise NotImplementedError
+
+    @property
+    def can_step_aside(self) -> bool:
+        """Whether there is a terminal that sudo could ask on."""
+        return not self.is_headless and not self.is_web
+
+    # State and its picture
+
+    def set_state(self, state: State) -> None:
+        """Replace the state, and draw it."""
+        self.state = state
+        self.redraw()
+
+    def set_measuring(self, measuring: Measuring) -> None:
+        """Replace what is known of load tests, and draw it."""
+        self.measuring = measuring
+        self.redraw()
+
+    def note(self, kind: rules.NoticeKind, text: str) -> None:
+        """Say something at the bottom of the body; it also lands in Changes."""
+        self.set_state(rules.notify(self.state, kind, text, self.clock(), self.wall()))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the open trial goes back."""
+        return seconds_left(self.state.pending) if self.state.pending is not None else None
+
+    def view(self) -> View:
+        """One moment."""
+        sample = self.state.sample
+        return View(
+            machine=self.machine,
+            state=self.state,
+            history=self.history,
+            track=self.track,
+            measuring=self.measuring,
+            layout=layout_for(*self.size),
+            width=self.size.width,
+            height=self.size.height,
+            now=self.clock(),
+            wall=sample.wall if sample is not None else self.wall(),
+            seconds_left=self.seconds_left,
+            interval=self.interval,
+            chart_seconds=self.chart_seconds,
+            slow_link=self._slow_link,
+            uid=os.geteuid(),
+        )
+
+    def redraw(self) -> None:
+        """Draw the present moment on every screen."""
+        if not self.is_running:
+            return
+        self._drawn = self.clock()
+        view = self.view()
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen | Dialog) and screen.is_mounted:
+                screen.redraw(view, self.main.page_key)
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen behind all dialogs."""
+        screen = self.screen_stack[0]
+        if not isinstance(screen, MainScreen):
+            raise ScreenStackError("the dashboard's own screen is not there")
+        return screen
+
+    def _tick(self) -> None:
+        """Move clocks and countdowns on when no sample does."""
+        if self.clock() - self._drawn > 0.9 * _TICK:
+            self.redraw()
+
+    def on_resize(self) -> None:
+        """Another size may be another layout."""
+        self.call_after_refresh(self.redraw)
+
+    # What the threads report
+
+    def on_sample_taken(self, event: events.SampleTaken) -> None:
+        """One tick was read."""
+        state = self.state
+        if state.frozen is None:
+            self.history.add(event.sample)
+            self.track.add(event.sample)
+            state = replace(state, sample=event.sample)
+        state, ended = rules.see_public(state, event.public, self.clock())
+        self.state = state
+        if ended is not None:
+            self.changing.ended_elsewhere(ended)
+        self.redraw()
+
+    def on_survey_taken(self, event: events.SurveyTaken) -> None:
+        """Every setting was read and judged."""
+        if self.state.frozen is None:
+            self.set_state(
+                replace(
+                    self.state,
+                    statuses=event.statuses,
+                    facts=event.facts,
+                    surveyed=event.wall,
+                )
+            )
+
+    def on_findings_made(self, event: events.FindingsMade) -> None:
+        """What this machine cannot do was looked up."""
+        self.set_state(replace(self.state, findings=event.findings))
+
+    def on_look_failed(self, event: events.LookFailed) -> None:
+        """A reading thread met a fault."""
+        if not any(notice.text == event.sentence for notice in self.state.notices[:1]):
+            self.note("failed", event.sentence)
+
+    def on_helper_answered(self, event: events.HelperAnswered) -> None:
+        """A helper said hello."""
+        self.changing.answered(event)
+
+    def on_helper_refused(self, event: events.HelperRefused) -> None:
+        """A job was not done."""
+        self.changing.refused(event)
+
+    def on_step_done(self, event: events.StepDone) -> None:
+        """A running apply went on."""
+        if event.total > 1:
+            self.note("info", f"Writing {event.done} of {event.total}.")
+
+    def on_trial_applied(self, event: events.TrialApplied) -> None:
+        """A plan was applied."""
+        self.changing.applied(event.trial)
+
+    def on_trial_kept(self, event: events.TrialKept) -> None:
+        """A trial was kept."""
+        self.changing.kept(event.trial, event.files)
+
+    def on_trial_put_back(self, event: events.TrialPutBack) -> None:
+        """A trial was put back by a key."""
+        self.changing.went_back(event.trial, by_time=False)
+
+    def on_history_read(self, event: events.HistoryRead) -> None:
+        """The journal was read."""
+        after, _ = rules.see_trial(self.state, self.state.pending, event.trials, self.clock())
+        self.set_state(after)
+        if event.damaged:
+            lines = f"{event.damaged} lines of the journal are damaged"
+            self.note("failed", f"{lines} and are left out.")
+
+    def on_noted(self, event: events.Noted) -> None:
+        """Something is to be said."""
+        self.note(event.kind, event.text)
+
+    def on_load_test_reported(self, event: events.LoadTestReported) -> None:
+        """A load test went on."""
+        self.timing.heard(event.event)
+
+    def on_results_read(self, event: events.ResultsRead) -> None:
+        """What was timed earlier was read."""
+        self.set_measuring(replace(self.measuring, results=event.results))
+
+
+def helper_at_start(machine: Machine) -> rules.HelperState:
+    """Where the helper stands before anybody asked for it; looks at files only."""
+    link = machine.link
+    if link is None:
+        return "none"
+    if link.name == "root":
+        return "root"
+    if link.name != "sudo":
+        return "ready"
+    from aitune_backends.elevation import HELPERS
+
+    return "asleep" if any(file.exists() for file in HELPERS) else "not installed"
+
+
+def theme_for(environ: Mapping[str, str]) -> str:
+    """The theme that fits the terminal: true colours, sixteen, or none at all."""
+    term = environ.get("TERM", "")
+    if environ.get("NO_COLOR") or term in {"dumb", "vt100", "vt220"}:
+        return AITUNE_MONO.name
+    if term == "linux" or (not environ.get("COLORTERM") and "256" not in term):
+        return AITUNE_ANSI.name
+    return AITUNE_DARK.name

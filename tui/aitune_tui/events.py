@@ -1,0 +1,174 @@
+"""What the threads behind the screens report. Threads post these and never touch a widget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from aitune_backends.describe import ChangeText, Facts
+    from aitune_backends.doctor import Finding
+    from aitune_backends.exercise import Step
+    from aitune_backends.helper_errors import HelperError
+    from aitune_backends.loads.records import Event, LoadResult
+    from aitune_backends.readings import Sample
+    from aitune_backends.targets import TargetStatus
+    from aitune_helper.messages import HelloReply, Plan, PublicState, Trial
+    from aitune_tui.jobs import Job
+    from aitune_tui.state import NoticeKind
+
+
+class SampleTaken(Message):
+    """One tick was read. A flood of them collapses to the latest."""
+
+    def __init__(self, sample: Sample, public: PublicState | None) -> None:
+        super().__init__()
+        self.sample = sample
+        self.public = public
+
+    def can_replace(self, message: Message) -> bool:
+        """An older sample that nobody has looked at yet is worth nothing."""
+        return isinstance(message, SampleTaken)
+
+
+class SurveyTaken(Message):
+    """Every setting was read and judged."""
+
+    def __init__(self, statuses: tuple[TargetStatus, ...], facts: Facts, wall: float) -> None:
+        super().__init__()
+        self.statuses = statuses
+        self.facts = facts
+        self.wall = wall
+
+
+class FindingsMade(Message):
+    """What this machine cannot do was looked up."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__()
+        self.findings = findings
+
+
+class LookFailed(Message):
+    """A reading thread met a fault of ours; the dashboard stays up and says so."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence
+
+
+class HelperAnswered(Message):
+    """The helper said hello."""
+
+    def __init__(self, hello: HelloReply, name: str) -> None:
+        super().__init__()
+        self.hello = hello
+        self.name = name
+
+
+class HelperRefused(Message):
+    """The helper did not do a job, or could not be reached for it."""
+
+    def __init__(self, error: HelperError, job: Job) -> None:
+        super().__init__()
+        self.error = error
+        self.job = job
+
+
+class StepDone(Message):
+    """One target of a running apply was written."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__()
+        self.done = done
+        self.total = total
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the latest count matters."""
+        return isinstance(message, StepDone)
+
+
+class TrialApplied(Message):
+    """A plan was applied; the trial is open, or went back at once."""
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__()
+        self.trial = trial
+
+
+class TrialKept(Message):
+    """A trial was kept."""
+
+    def __init__(self, trial: Trial, files: tuple[str, ...]) -> None:
+        super().__init__()
+        self.trial = trial
+        self.files = files
+
+
+class TrialPutBack(Message):
+    """A trial was put back by the operator."""
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__()
+        self.trial = trial
+
+
+class HistoryRead(Message):
+    """The journal was read."""
+
+    def __init__(self, trials: tuple[Trial, ...], damaged: int) -> None:
+        super().__init__()
+        self.trials = trials
+        self.damaged = damaged
+
+
+class PlanMade(Message):
+    """Changes were checked against the machine; `refusal` says why they cannot be, or is ""."""
+
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        meanings: tuple[ChangeText, ...] = (),
+        *,
+        can_save: bool = False,
+        refusal: str = "",
+    ) -> None:
+        super().__init__()
+        self.plan = plan
+        self.can_save = can_save
+        self.meanings = meanings
+        self.refusal = refusal
+
+
+class Noted(Message):
+    """Something happened that the operator should read at the bottom of the screen."""
+
+    def __init__(self, kind: NoticeKind, text: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.text = text
+
+
+class LoadTestReported(Message):
+    """A load test made progress or ended."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self.event = event
+
+
+class ResultsRead(Message):
+    """What was timed earlier was read."""
+
+    def __init__(self, results: tuple[LoadResult, ...]) -> None:
+        super().__init__()
+        self.results = results
+
+
+class ExerciseStepped(Message):
+    """The exercise went on by a step."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step

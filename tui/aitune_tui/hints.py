@@ -1,0 +1,52 @@
+"""The keys at the bottom: those of the focused panel, with the live object in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitune_helper.messages import KEPT
+from aitune_tui.present_settings import all_counts
+from aitune_widgets.footer_bar import KeyHint
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+    from aitune_tui.screens.page import Page
+    from aitune_tui.view import View
+
+ALWAYS = (KeyHint(":", "commands"), KeyHint("?", "help"), KeyHint("q", "quit"))
+Hints = tuple[tuple[KeyHint, ...], tuple[KeyHint, ...]]
+
+
+def footer(view: View, page: Page, focused: Widget | None) -> Hints:
+    """The left group and the right one."""
+    state = view.state
+    if state.pending is not None:
+        return (
+            (
+                KeyHint("K", "keep"),
+                KeyHint("R", "put back now"),
+                *(hint for hint in page.hints(view, focused) if hint.key in {"↑↓", "Tab", "←↑↓→"}),
+                KeyHint("i", "why"),
+                KeyHint("p", "plan, after the trial", possible=False),
+            ),
+            ALWAYS,
+        )
+    staged = all_counts(state).staged
+    plan = KeyHint("p", f"plan {staged}" if staged else "plan", possible=bool(staged))
+    last = next((t for t in state.trials if t.state == KEPT), None)
+    undo = KeyHint("u", f"undo {last.number}" if last else "undo", possible=last is not None)
+    connect = ()
+    if state.helper in {"asleep", "not installed"} and not state.locked:
+        connect = (KeyHint("w", "connect root helper"),)
+    own = page.hints(view, focused)
+    if view.is_compact:
+        return (*own[:2], plan, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
+    rest = (
+        KeyHint("i", "why"),
+        KeyHint("m", "zoom"),
+        KeyHint("/", "filter"),
+        KeyHint("y", "copy command"),
+        KeyHint("f", "freeze"),
+    )
+    return (*own, plan, *connect, undo, *rest), ALWAYS

@@ -1,0 +1,1 @@
+"""The screens: pages, the frame that never leaves them, and the dialogs."""

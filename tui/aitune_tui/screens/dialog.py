@@ -1,0 +1,81 @@
+"""The base of every dialog: a closed box, which means that a question is waiting for you."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from aitune_tui.screens.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from textual.app import App, ComposeResult
+    from textual.widget import Widget
+
+    from aitune_tui.view import View
+    from aitune_widgets.footer_bar import HintChosen
+
+T = TypeVar("T")
+
+# Keys as they are printed, and as Textual calls them.
+_KEY_NAMES = {
+    "Enter": "enter",
+    "Space": "space",
+    "Tab": "tab",
+    "Esc": "escape",
+    ":": "colon",
+    "?": "question_mark",
+    "/": "slash",
+    "!": "exclamation_mark",
+    "-": "minus",
+}
+
+
+def press(app: App[int], printed: str) -> None:
+    """Press the key that is printed so: what a click on its hint does."""
+    app.simulate_key(_KEY_NAMES.get(printed, printed))
+
+
+class Dialog(ModalScreen[T | None]):
+    """A box over the page. The frame above it stays live and bright.
+
+    A subclass gives its title and its body; Esc closes it without an answer.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
+    def __init__(self, title: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._title = title
+
+    def compose(self) -> ComposeResult:
+        """The frame, then the box."""
+        yield Frame()
+        with Vertical(id="box"):
+            yield from self.body()
+
+    def body(self) -> Iterator[Widget]:
+        """What stands in the box."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Name the box, as it is: a title may hold names from the machine."""
+        self.query_one("#box").border_title = Content(f" {self._title} ")
+
+    def redraw(self, view: View, page: str) -> None:
+        """Show one moment; a subclass adds what it shows of it."""
+        self.query_one(Frame).show(view, page)
+
+    def action_leave(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
+
+    def on_hint_chosen(self, event: HintChosen) -> None:
+        """A key was clicked on: press it."""
+        event.stop()
+        press(self.app, event.key)

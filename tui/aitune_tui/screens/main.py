@@ -1,0 +1,339 @@
+"""The one screen behind all dialogs: the frame, the pages, the trial, what was said, the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input
+
+from aitune_tui import hints, present_plan
+from aitune_tui.present_cpu import core_setting_key
+from aitune_tui.screens.block import BlockPage
+from aitune_tui.screens.changes import ChangesPage, DoctorPage
+from aitune_tui.screens.cpu import CpuPage
+from aitune_tui.screens.dialog import press
+from aitune_tui.screens.frame import Frame
+from aitune_tui.screens.measure import ComparePage, LoadPage
+from aitune_tui.screens.memory import MemoryPage
+from aitune_tui.screens.overview import Overview
+from aitune_tui.screens.page import Page
+from aitune_tui.screens.panel import Panel
+from aitune_tui.selection import Selection, select
+from aitune_tui.sentences import too_small
+from aitune_tui.state import shown_notice
+from aitune_widgets.footer_bar import FooterBar, HintChosen
+from aitune_widgets.inspector import Inspector
+from aitune_widgets.lines import TextBlock
+from aitune_widgets.navigation_bar import NavigationBar
+from aitune_widgets.trial_band import TrialBand
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from aitune_tui.state import NoticeKind
+    from aitune_tui.view import View
+    from aitune_widgets.theme import Tone
+
+PAGES: dict[str, type[Page]] = {
+    page.key: page
+    for page in (
+        Overview, MemoryPage, CpuPage, BlockPage, LoadPage, ComparePage, ChangesPage, DoctorPage,
+    )
+}  # fmt: skip
+_NOTICE_TONES: dict[NoticeKind, Tone] = {
+    "ok": "fg",
+    "differs": "differs-bold",
+    "failed": "failed-bold",
+    "info": "fg",
+}
+_BELL_SECONDS = 10.0
+
+
+class Operator(Protocol):
+    """What the screen asks of the app; the app decides and redraws."""
+
+    def view(self) -> View:
+        """One moment."""
+
+    def point(self) -> None:
+        """The selection moved."""
+
+    def set_filter(self, text: str) -> None:
+        """Show only what matches."""
+
+
+class MainScreen(Screen[None]):
+    """Holds the pages, of which one is open; pages are made when they are first opened.
+
+    Attributes:
+        page_key: Digit of the open page.
+        selected: Key of the selected row, "" before the operator or a survey chose one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(digit, f"page('{digit}')", show=False) for digit in PAGES),
+        Binding("g", "app.next_goal", priority=True, show=False),
+        Binding("i", "why", show=False),
+        Binding("m", "zoom", show=False),
+        Binding("slash", "filter", show=False),
+        Binding("minus", "fold", show=False),
+        Binding("escape", "back", show=False),
+        Binding("exclamation_mark", "app.differs_only", show=False),
+        Binding("f", "app.freeze", show=False),
+        Binding("left_square_bracket", "app.window(-1)", show=False),
+        Binding("right_square_bracket", "app.window(1)", show=False),
+        Binding("p", "app.plan", show=False),
+        Binding("u", "app.undo", show=False),
+        Binding("S", "app.stage_page", show=False),
+        Binding("y", "app.copy_command", show=False),
+        Binding("w", "app.connect", show=False),
+        Binding("K", "app.keep", show=False),
+        Binding("R", "app.put_back", show=False),
+        Binding("H", "app.read_journal", show=False),
+        Binding("l", "app.load_test", show=False),
+        Binding("o", "app.choose_files", show=False),
+        Binding("e", "app.next_engine", show=False),
+        Binding("s", "app.next_file_state", show=False),
+        Binding("n", "app.next_runs", show=False),
+        Binding("c", "app.cancel_load_test", show=False),
+        Binding("colon", "app.command_palette", show=False),
+        Binding("question_mark", "app.help", show=False),
+        Binding("q", "app.ask_quit", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="main")
+        self.page_key = "0"
+        self.selected = ""
+        self._total_seconds = 0.0
+        self._rung = ""
+
+    @property
+    def operator(self) -> Operator:
+        """The app, as this screen needs it."""
+        return cast("Operator", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Frame, pages, and what lies over them at the bottom."""
+        yield Frame()
+        with Container(id="pages"):
+            yield Overview(id="page-0")
+        yield TextBlock(id="too-small")
+        yield TextBlock(id="notice")
+        yield TrialBand(id="trial")
+        yield Input(placeholder="filter settings", id="filter", compact=True)
+        yield FooterBar(id="footer")
+
+    def on_mount(self) -> None:
+        """Everything that is not needed yet stays away."""
+        self.query_one("#filter").display = False
+        self.query_one("#trial").display = False
+        self.query_one("#notice").display = False
+        self.query_one("#too-small").display = False
+
+    # Pages
+
+    @property
+    def page(self) -> Page:
+        """The open page."""
+        return self.query_one(f"#page-{self.page_key}", Page)
+
+    async def action_page(self, key: str, row: str = "") -> None:
+        """Open a page, with the cursor on `row` where it has it."""
+        if not self.query(f"#page-{key}"):
+            await self.query_one("#pages").mount(PAGES[key](id=f"page-{key}"))
+        self.page_key = key
+        for page in self.query(Page):
+            page.display = page is self.page
+        self.remove_class("-zoom", "-why")
+        view = self.operator.view()
+        self.page.show(view)
+        home = self.page.home()
+        if home is not None:
+            home.focus()
+        if row:
+            self.page.point_at(row)
+        self.selected = self.page.selected_key
+        self.redraw(view)
+
+    def redraw(self, view: View, page: str = "") -> None:
+        """Show one moment."""
+        for layout in ("tiny", "compact", "normal", "wide"):
+            self.set_class(view.layout == layout, f"-{layout}")
+        self.query_one(Frame).show(view, self.page_key)
+        self._show_trial(view)
+        self._show_notice(view)
+        tiny = self.query_one("#too-small", TextBlock)
+        tiny.display = view.layout == "tiny"
+        if view.layout == "tiny":
+            tiny.show((((too_small(view.width, view.height), "fg"),),))
+            return
+        self.page.show(view)
+        if not self.selected and view.state.surveyed and view.state.helper in {"ready", "root"}:
+            self.selected = self.page.selected_key
+        self.show_selection(view)
+        shown = hints.footer(view, self.page, self.focused)
+        self.query_one(FooterBar).show(*shown)
+
+    # What is selected
+
+    def selection(self, view: View) -> Selection | None:
+        """The targets of the selected row, None where it is no setting."""
+        key = self.selected
+        if key.startswith("cpu:"):
+            key = core_setting_key(view.state.sample, int(key[4:]))
+        if not key:
+            return None
+        found = select(key, view.state.statuses)
+        return found if found.statuses else None
+
+    def show_selection(self, view: View) -> None:
+        """The Why of the selected row."""
+        self.page.show_selection(view, self.selection(view))
+
+    @on(Page.Pointed)
+    def _pointed(self, event: Page.Pointed) -> None:
+        event.stop()
+        self.selected = event.key
+        view = self.operator.view()
+        self.show_selection(view)
+        self.query_one(FooterBar).show(*hints.footer(view, self.page, self.focused))
+
+    @on(Overview.PageAsked)
+    async def _open(self, event: Overview.PageAsked) -> None:
+        event.stop()
+        await self.action_page(event.page, event.key)
+
+    @on(NavigationBar.TabChosen)
+    async def _tab(self, event: NavigationBar.TabChosen) -> None:
+        event.stop()
+        await self.action_page(event.key)
+
+    @on(HintChosen)
+    def _hint(self, event: HintChosen) -> None:
+        event.stop()
+        press(self.app, event.key)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Another panel took the focus: other keys work now."""
+        self.query_one(FooterBar).show(*hints.footer(self.operator.view(), self.page, event.widget))
+
+    # Looking
+
+    def action_why(self) -> None:
+        """All that is known of the selected row, over the page where it has no room for it."""
+        if self.has_class("-why"):
+            self.remove_class("-why")
+            self.query_one("#why-page", Inspector).remove()
+            return
+        inspector = Inspector(id="why-page")
+        self.add_class("-why")
+        self.query_one("#pages").mount(inspector)
+        self._fill_why(inspector)
+        inspector.focus()
+
+    def _fill_why(self, inspector: Inspector) -> None:
+        from aitune_tui.screens.memory import show_inspector
+
+        view = self.operator.view()
+        show_inspector(inspector, view, self.selection(view))
+
+    def action_zoom(self) -> None:
+        """Give the focused panel the whole page, or take it back."""
+        if self.has_class("-zoom"):
+            self.remove_class("-zoom")
+        elif self.focused is not None:
+            panel = next(
+                (w for w in (self.focused, *self.focused.ancestors) if isinstance(w, Panel)), None
+            )
+            if panel is None:
+                return
+            for other in self.query(Panel):
+                other.set_class(other is panel, "-zoomed")
+            for column in self.query("#left, #middle, #right"):
+                column.set_class(panel in column.query(Panel), "-zoomed")
+            self.add_class("-zoom")
+
+    def action_fold(self) -> None:
+        """Fold the trial to one line, or unfold it."""
+        band = self.query_one(TrialBand)
+        band.folded = not band.folded
+
+    async def action_back(self) -> None:
+        """Esc: the filter, the notice, the Why, the zoom, the page; one at a time."""
+        app = self.operator
+        view = app.view()
+        field = self.query_one("#filter", Input)
+        if field.display or view.state.filter_text:
+            field.value = ""
+            field.display = False
+            app.set_filter("")
+            home = self.page.home()
+            if home is not None:
+                home.focus()
+        elif self.has_class("-why"):
+            self.action_why()
+        elif self.has_class("-zoom"):
+            self.action_zoom()
+        elif shown_notice(view.state, view.now) is not None:
+            await self.run_action("app.dismiss_notice")
+        elif self.page_key != "0":
+            await self.action_page("0")
+
+    def action_filter(self) -> None:
+        """Show only the settings whose name holds what is typed."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, event: Input.Changed) -> None:
+        self.operator.set_filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = bool(field.value)
+        home = self.page.home()
+        if home is not None:
+            home.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While the filter is typed, letters are letters."""
+        return not (action == "next_goal" and self.focused is self.query_one("#filter"))
+
+    # What lies over the page
+
+    def _show_trial(self, view: View) -> None:
+        band = self.query_one(TrialBand)
+        trial, left = view.state.pending, view.seconds_left
+        band.display = trial is not None and left is not None
+        if trial is None or left is None:
+            self._total_seconds = 0.0
+            return
+        self._total_seconds = max(self._total_seconds, left)
+        ours = trial.owner_uid == view.uid
+        short = view.layout in {"compact", "tiny"}
+        band.show(
+            present_plan.trial_view(
+                trial, left, self._total_seconds, view.wall + left, short=short, owner=ours
+            )
+        )
+        if left <= _BELL_SECONDS and self._rung != trial.id:
+            self._rung = trial.id
+            self.app.bell()
+
+    def _show_notice(self, view: View) -> None:
+        notice = shown_notice(view.state, view.now)
+        line = self.query_one("#notice", TextBlock)
+        line.display = notice is not None
+        if notice is not None:
+            tone = _NOTICE_TONES[notice.kind]
+            end = (("   Esc", "focus-bold"),) if notice.kind == "failed" else ()
+            line.show((((notice.text, tone), *end),))
+        line.set_class(view.state.pending is not None, "-above-trial")

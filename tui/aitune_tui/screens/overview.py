@@ -1,0 +1,244 @@
+"""Page 0: will memory last, how long does the load take, does anything ask for me."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.containers import Vertical
+from textual.message import Message
+
+from aitune_tui import present_inspect, present_machine, present_settings, sentences
+from aitune_tui.present_load import busiest, load_view, load_word
+from aitune_tui.present_plan import change_rows
+from aitune_tui.screens.charts import Charts
+from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
+from aitune_tui.screens.panel import Panel
+from aitune_tui.words import clock, counted
+from aitune_widgets.changes_list import ChangesList
+from aitune_widgets.core_grid import CoreGrid
+from aitune_widgets.disk_table import DiskTable
+from aitune_widgets.footer_bar import KeyHint
+from aitune_widgets.inspector import Inspector
+from aitune_widgets.lines import TextBlock
+from aitune_widgets.load_panel import LoadPanel
+from aitune_widgets.setting_table import SettingTable
+from aitune_widgets.work_list import WorkList
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from aitune_tui.present_settings import Counts
+    from aitune_tui.selection import Selection
+    from aitune_tui.view import View
+    from aitune_widgets.text import Line, Segment
+
+# Nodes that get a line of cells on the overview; all of them are on page 2.
+_MOST_NODES = 4
+
+
+class Overview(Page):
+    """The panels beside each other, or one column where there is no room for two."""
+
+    key: ClassVar[str] = "0"
+
+    class PageAsked(Message):
+        """The operator opened a row of the work list: its page, with the cursor on it."""
+
+        def __init__(self, page: str, key: str) -> None:
+            super().__init__()
+            self.page = page
+            self.key = key
+
+    def compose(self) -> ComposeResult:
+        """Left what you set, right what happens, far right why."""
+        with Vertical(id="left"):
+            yield Panel("1", "Memory & huge pages", SettingTable(id="memory"), id="memory-panel")
+            yield Panel(
+                "2",
+                "CPU",
+                CoreGrid(compact=True, id="cores"),
+                TextBlock(id="no-cpufreq"),
+                SettingTable(header=False, id="cpu"),
+                id="cpu-panel",
+            )
+            yield Panel("3", "Block devices", DiskTable(id="disks"), id="block-panel")
+        with Vertical(id="middle"):
+            yield Panel("4", "Load", LoadPanel(id="load"), focusable=True, id="load-panel")
+            yield Panel("", "What differs", WorkList(id="work"), id="work-panel")
+            yield Charts(id="chart-panel")
+            yield Inspector(id="why")
+        with Vertical(id="right"):
+            yield Inspector(id="inspector")
+            yield Panel("6", "Changes", ChangesList(id="changes"), id="changes-panel")
+
+    def show(self, view: View) -> None:
+        """Draw one moment; only what is on the screen."""
+        if view.is_compact:
+            self._show_work(view)
+        else:
+            self._show_memory(view)
+            self._show_cpu(view)
+            self._show_block(view)
+        self._show_load(view)
+        self.query_one(Charts).show(view)
+        if view.layout == "wide":
+            rows = change_rows(view.state)
+            self.query_one("#changes", ChangesList).show(rows, sentences.NOTHING_STAGED)
+            staged = present_settings.all_counts(view.state).staged
+            right: Line = ((f"{staged} staged", "staged"),) if staged else ()
+            self.query_one("#changes-panel", Panel).head(right=right)
+
+    def show_selection(self, view: View, selection: Selection | None) -> None:
+        """The Why of the selected row."""
+        if view.is_compact:
+            return
+        wide = view.layout == "wide"
+        inspector = self.query_one("#inspector" if wide else "#why", Inspector)
+        state = view.state
+        if selection is None:
+            self._show_first_run(view, inspector)
+            return
+        make = present_inspect.fields if wide else present_inspect.short_fields
+        inspector.show(
+            present_inspect.title(selection),
+            present_inspect.right(state, selection),
+            make(state, selection),
+            present_inspect.keys(state, selection, short=not wide),
+        )
+
+    def hints(self, view: View, focused: Widget | None) -> tuple[KeyHint, ...]:
+        """The keys of the focused panel."""
+        if isinstance(focused, WorkList):
+            return (MOVE, KeyHint("Enter", "open"), KeyHint("Space", "stage"))
+        if isinstance(focused, ChangesList):
+            return (MOVE, PANEL, KeyHint("Enter", "open"))
+        if isinstance(focused, SettingTable | DiskTable):
+            move = KeyHint("←↑↓→", "move") if isinstance(focused, DiskTable) else MOVE
+            return (move, PANEL, KeyHint("Enter", "edit"), KeyHint("Space", "stage"))
+        if focused is not None and focused.id == "load-panel":
+            return (PANEL, KeyHint("l", "time a load"), KeyHint("o", "choose files"))
+        return (PANEL,)
+
+    def home(self) -> Widget | None:
+        """The work list, or the memory panel."""
+        work = self.query_one("#work", WorkList)
+        return work if work.is_on_screen and work.display else self.query_one("#memory")
+
+    def point_at(self, key: str) -> bool:
+        """Put the cursor of the memory table, or of the work list, on a row."""
+        return any(
+            table.move_to(key)
+            for table in (self.query_one("#memory", SettingTable), self.query_one(WorkList))
+        )
+
+    @property
+    def selected_key(self) -> str:
+        """The row under the cursor."""
+        focused = self.screen.focused
+        return key_under(focused) if focused is not None and self in focused.ancestors else ""
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Another panel took the focus: what it points at is selected."""
+        if key := key_under(event.widget):
+            self.post_message(self.Pointed(key))
+
+    @on(WorkList.Chosen)
+    def _open_row(self, event: WorkList.Chosen) -> None:
+        knob = event.key.partition("@")[0]
+        self.post_message(self.PageAsked(present_settings.panel_of(knob), event.key))
+
+    @on(ChangesList.Chosen)
+    def _open_change(self, event: ChangesList.Chosen) -> None:
+        self.post_message(self.PageAsked("6", event.key))
+
+    def _show_memory(self, view: View) -> None:
+        counts = present_settings.memory_counts(view.state)
+        rows = present_settings.memory_rows(view.state, headings=False)
+        self.query_one("#memory", SettingTable).show(rows)
+        self.query_one("#memory-panel", Panel).head(right=counts_line(counts))
+
+    def _show_cpu(self, view: View) -> None:
+        state = view.state
+        nodes = present_machine.node_cores(state)
+        self.query_one("#cores", CoreGrid).show(nodes[:_MOST_NODES])
+        has_control = bool(state.sample and state.sample.policies)
+        note = self.query_one("#no-cpufreq", TextBlock)
+        note.display = state.sample is not None and not has_control
+        note.show((((sentences.NO_CPUFREQ, "dim"),),))
+        self.query_one("#cpu", SettingTable).show(present_settings.cpu_rows(state))
+        right: list[Segment] = []
+        if state.sample is not None:
+            right.append((present_machine.cpu_word(state), "dim"))
+        asks = counts_line(present_settings.cpu_counts(state))
+        if asks:
+            right += [(" · ", "dim"), *asks]
+        self.query_one("#cpu-panel", Panel).head(right=tuple(right))
+
+    def _show_block(self, view: View) -> None:
+        rows = present_machine.disk_rows(view.state, view.history)
+        self.query_one("#disks", DiskTable).show(rows)
+        self.query_one("#block-panel", Panel).head(right=block_line(view))
+
+    def _show_load(self, view: View) -> None:
+        load = busiest(view.state.sample)
+        word = load_word(view.state)
+        right: Line = (word,)
+        if view.is_compact and load is not None:
+            right = ((f"{load.model} · {load.command} {load.pid} · ", "dim"), word)
+        self.query_one("#load-panel", Panel).head(right=right)
+        can_run = view.machine.origin == "live" and not view.is_compact
+        panel = self.query_one("#load", LoadPanel)
+        panel.show(load_view(view.state, view.track, can_run=can_run, short=view.is_compact))
+
+    def _show_work(self, view: View) -> None:
+        state = view.state
+        rows = present_settings.work_rows(state)
+        empty = ""
+        if state.surveyed is not None:
+            count = counted(len(state.statuses), "setting")
+            empty = f"Everything is as advised. {count} read at {clock(state.surveyed)}."
+        if state.filter_text:
+            empty = f'No setting matches "{state.filter_text}". Esc clears the filter.'
+        self.query_one("#work", WorkList).show(rows, empty)
+        counts = present_settings.all_counts(state)
+        self.query_one("#work-panel", Panel).head(right=counts_line(counts))
+
+    def _show_first_run(self, view: View, inspector: Inspector) -> None:
+        """What works without root, and the ways to write: until the cursor first moves."""
+        inspector.show(
+            "Looking only",
+            (("no root", "dim"),),
+            present_inspect.first_run_fields(view.state),
+        )
+
+
+def counts_line(counts: Counts) -> Line:
+    """`2 differ · 3 staged`, or with the trial first; nothing where nothing asks."""
+    parts: list[Segment] = []
+    if counts.trial:
+        parts.append((f"{counts.trial} on trial", "differs-bold"))
+    if counts.differ:
+        word = "differs" if counts.differ == 1 else "differ"
+        parts.append((f"{counts.differ} {word}", "differs"))
+    if counts.staged:
+        parts.append((f"{counts.staged} staged", "staged"))
+    line: list[Segment] = []
+    for part in parts:
+        line += [(" · ", "dim"), part] if line else [part]
+    return tuple(line)
+
+
+def block_line(view: View) -> Line:
+    """`1 differs, on 4 of 6`, and what is staged or on trial."""
+    counts = present_settings.block_counts(view.state)
+    line = counts_line(counts)
+    if not counts.differ or counts.trial or counts.staged or view.state.sample is None:
+        return line
+    disks = {
+        status.instance
+        for status in view.state.statuses
+        if status.knob.startswith("block.") and status.state == present_settings.DIFFERS
+    }
+    return (*line, (f", on {len(disks)} of {len(view.state.sample.disks)}", "differs"))

@@ -1,0 +1,112 @@
+"""What the dashboard says, besides what the command line says in the same words.
+
+What is true now, then what to do, with the key that does it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitune_backends import sentences as shared
+from aitune_helper.messages import AS_WANTED, PARTIAL
+from aitune_tui.words import clock
+
+if TYPE_CHECKING:
+    from aitune_backends.helper_errors import HelperError
+    from aitune_helper.messages import Item, Trial
+
+NEEDS_ROOT = "Applying needs root. w asks sudo once, here. y copies the plan as shell."
+NO_TERMINAL = "There is no terminal that sudo could ask on."
+ONLY_LIVE = "Only this machine's own disks can be timed."
+QUIT_IN_TEST = "The load test that runs is cancelled; nothing of it counts."
+WHAT_THE_HELPER_WRITES = "the settings it knows, its journal, /etc/sysctl.d/95-aitune.conf"
+NOTHING_STAGED = "Nothing staged. Space stages the advised value, Enter another one."
+NOTHING_TO_UNDO = "Nothing to undo. No change of this boot was kept."
+NOT_KEPT = "Only what was kept can be undone; this one is not in force."
+NO_ADVICE = "No value is advised here. Enter chooses one."
+ALREADY_ADVISED = "It holds the advised value already."
+HELPER_ENDED = "The root helper ended. Nothing is pending. w starts it again."
+CHART_FILLS = "The chart fills as time passes."
+NO_LOAD = (
+    "No process has a model file open.",
+    "Start your server: the load shows up here by itself, with its rate and the time left.",
+)
+NO_CPUFREQ = (
+    "This kernel offers no CPU frequency control. Usual in a virtual machine: set it on the host."
+)
+TWO_BLOCKS = "Two blocks of runs are not a comparison."
+_WHAT_TO_DO = {
+    "busy": "Keep it (K) or put it back (R) first.",
+    "stale": "Plan again.",
+    "not-elevated": "y copies the plan as shell.",
+    "not-installed": "w installs it.",
+    "outdated": "w installs the one that belongs to this program.",
+    "protocol": "w installs the one that belongs to this program.",
+    "gone": "w starts it again.",
+    "not-yours": "Its owner keeps it or puts it back.",
+}
+
+
+def outcome(item: Item) -> str:
+    """One item in a line: `overcommit_memory 0 → 1`, with what was got where it differs."""
+    name = item.knob.removeprefix("vm.")
+    where = f" {item.instance}" if item.instance else ""
+    text = f"{name}{where} {item.old} → {item.requested}"
+    if item.effective is not None and (item.effective != item.requested or "hugepages" in name):
+        text += f", got {item.effective}"
+    return text
+
+
+def put_back(trial: Trial, wall: float, *, by_time: bool) -> str:
+    """A trial went back, by the operator or because its time ran out."""
+    text = shared.reverted(trial, wall, by_time=by_time)
+    return text if trial.complete else f"{text} 6 shows what to do."
+
+
+def question(trial: Trial) -> str:
+    """What an open trial that did not come out as wanted asks; "" if it did."""
+    short = [item for item in trial.items if item.status not in AS_WANTED]
+    if not short:
+        return ""
+    text = shared.not_as_wanted(trial.items)
+    accept = f"accept {short[0].effective}" if short[0].status == PARTIAL else "accept it so"
+    return f"{text} Put back, or {accept}?"
+
+
+def refusal(error: HelperError) -> str:
+    """Why the helper did not do as asked, and what to do here."""
+    return " ".join(part for part in (error.message, _WHAT_TO_DO.get(error.code, "")) if part)
+
+
+def busy(trial: Trial, left: float | None) -> str:
+    """Another trial is open, so nothing else can be planned."""
+    return f"{shared.busy(trial, left)} {_WHAT_TO_DO['busy']}"
+
+
+def nothing_left(trial: Trial, *, drifted: bool) -> str:
+    """There is nothing of a kept trial that could be put back."""
+    if drifted:
+        return f"Trial {trial.number} is left alone: its settings were changed since."
+    return f"Everything of trial {trial.number} is as it was already."
+
+
+def quit_in_trial(trial: Trial, ends: float) -> str:
+    """What becomes of the open trial if the dashboard is left."""
+    return f"Quit? Trial {trial.number} goes on without you and is put back at {clock(ends)}."
+
+
+def quit_staged(count: int) -> str:
+    """What is staged is not written and would be forgotten."""
+    what = "1 staged value is" if count == 1 else f"{count} staged values are"
+    return f"{what} not written and forgotten."
+
+
+def drifted(knob: str, before: str, now: str, wall: float, owner: str) -> str:
+    """A setting changed and it was not our doing."""
+    who = f" {owner} sets it at boot." if owner else ""
+    return f"{knob} went from {before} to {now} at {clock(wall)}. Not by us.{who}"
+
+
+def too_small(width: int, height: int) -> str:
+    """The terminal cannot hold a screen."""
+    return f"Needs 60 x 16; this is {width} x {height}."
