@@ -205,7 +205,7 @@ def interpreter(candidates: Iterable[Path] = INTERPRETERS) -> Path:
         NotInstalled: There is none.
     """
     for python in candidates:
-        if python.exists() and not unsafe(python) and not unsafe(python.resolve()):
+        if python.exists() and not unsafe(python):
             check = (str(python), *FLAGS, "-c", _OLDEST_PYTHON)
             if subprocess.run(check, check=False, capture_output=True).returncode == 0:  # noqa: S603
                 return python
@@ -221,7 +221,8 @@ def unsafe(file: Path) -> str:
     The file and all its parents have to be root's, and not writable by group or others; a sticky
     directory such as /tmp may be, as nobody can replace another's entry in it.
     """
-    for place in (file, *file.parents):
+    real = file.resolve()  # what a link leads to matters as much as the link
+    for place in dict.fromkeys((file, *file.parents, real, *real.parents)):
         try:
             status = place.stat()
         except OSError as error:

@@ -142,6 +142,19 @@ def test_undo_since_boot_is_the_net_effect(cli: CommandLine) -> None:
     assert "No kept change" in cli.run("journal", "--active").output
 
 
+def test_undo_since_boot_names_what_still_is_set_at_boot(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--persist", "--yes")
+    said = cli.run("undo", "--since-boot", "--yes").output
+    assert "vm.swappiness is still set at boot, to 10: `aitune-tui unpersist" in said
+    assert "Put back. vm.swappiness is as it was, read at " in said
+
+
+def test_a_plan_says_what_is_set_at_boot(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--persist", "--yes")
+    said = cli.run("plan", "vm.swappiness=20").output
+    assert "At boot   10 (/etc/sysctl.d/95-aitune.conf:" in said
+
+
 def test_undo_of_nodes_restores_each_node(cli: CommandLine) -> None:
     node = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
     cli.run("apply", "hugepages.2048kB@node0=48", "--yes")

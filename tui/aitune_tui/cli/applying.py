@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +35,8 @@ class Manner:
         accept_partial: Whether less than was asked may stay.
         message: The operator's reason.
         force: Pass the guards.
-        undo_of: Id of the trial that this puts back.
+        is_undo: Whether it puts back what was kept.
+        undo_of: Id of the one trial that this puts back.
     """
 
     command: str
@@ -44,6 +46,7 @@ class Manner:
     accept_partial: bool = False
     message: str = ""
     force: bool = False
+    is_undo: bool = False
     undo_of: str | None = None
 
 
@@ -144,17 +147,29 @@ def _sentences(trial: Trial, files: tuple[str, ...], manner: Manner) -> list[str
         )
         lines.append(f"aitune-tui keep {trial.number} · aitune-tui revert {trial.number}")
     elif rooted.is_kept(trial):
-        lines.append(sentences.kept(trial, files))
+        lines.append(_said_of_kept(trial, files, manner))
     else:
         lines.append(sentences.rolled_back(trial))
     return lines
+
+
+def _said_of_kept(trial: Trial, files: tuple[str, ...], manner: Manner) -> str:
+    """An undo that was kept is a going back: it says so, and not that it holds."""
+    if not manner.is_undo:
+        return sentences.kept(trial, files)
+    if rooted.is_partial(trial):
+        return "Not all of it is as it was."
+    written = f" Written: {', '.join(files)}." if files else ""
+    return sentences.reverted(trial, time.time()) + written
 
 
 def _status(trial: Trial, manner: Manner) -> int:
     as_it_should = trial.state == PENDING if manner.try_s is not None else rooted.is_kept(trial)
     if not as_it_should or trial.persisted == "failed":
         return NOT_AS_WANTED
-    return PARTIAL if rooted.is_partial(trial) else DONE
+    if rooted.is_partial(trial):
+        return NOT_AS_WANTED if manner.is_undo else PARTIAL
+    return DONE
 
 
 def _say_nothing_to_do(options: Options, made: Proposal, manner: Manner) -> int:

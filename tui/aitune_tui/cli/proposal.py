@@ -8,6 +8,7 @@ import click
 
 from aitune_backends import sentences
 from aitune_backends.changes import brief_list, expand, parse_change
+from aitune_backends.owners import read_owners
 from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
 from aitune_helper.plan import Refusal, make_plan
 from aitune_tui.cli.common import USAGE, fail, note, table
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from aitune_backends.describe import ChangeText
     from aitune_backends.machine import Machine
+    from aitune_backends.owners import Owner
 
 SECONDS_MIN = 5
 SECONDS_MAX = 3600
@@ -152,6 +154,7 @@ def show_plan(
         as_json: Standard output is for the JSON object; print beside it.
     """
     groups = _groups(plan.items, texts_of(machine, plan))
+    owners = read_owners(machine.host)
     note(f"{_headline(plan.items, groups)} Nothing is written yet.", as_json=as_json)
     rows = [
         (_label(items), items[0].old, items[0].requested, text.risk, text.note)
@@ -160,19 +163,21 @@ def show_plan(
     note(table(("SETTING", "NOW", "AFTER", "RISK", "NOTE"), rows), as_json=as_json)
     for items, text in groups:
         if items[0].status != UNCHANGED:
-            note("\n".join(_details(items, text)), as_json=as_json)
+            owner = owners.of(items[0].knob)
+            note("\n".join(_details(items, text, owner)), as_json=as_json)
     for warning in plan.warnings:
         note(f"Warning: {warning}.", as_json=as_json)
     note(_how(try_s, persist), as_json=as_json)
 
 
-def _details(items: Sequence[Item], text: ChangeText) -> list[str]:
+def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> list[str]:
     fields = {
         "Effect": text.effect,
         "Danger": "" if text.inert else text.danger,
         "Evidence": text.evidence,
         "Path": text.path,
         "Undo": text.undo,
+        "At boot": f"{owner.value} ({owner})" if owner else "",
         "Note": " ".join(f"{said}." for said in dict.fromkeys(item.note for item in items) if said),
     }
     heading = f"{_label(items)}  {items[0].old} → {items[0].requested}"

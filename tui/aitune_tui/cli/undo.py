@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from aitune_backends import sentences, undo
+from aitune_backends.installer import DROP_INS
+from aitune_backends.owners import read_owners
 from aitune_tui.cli import applying, proposal, rooted, trials
 from aitune_tui.cli.common import (
     NOT_AS_WANTED,
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     from aitune_backends.machine import Machine
     from aitune_helper.messages import Trial
+
+
+OUR_FILE = str(DROP_INS[0])
 
 
 class Meant(NamedTuple):
@@ -123,8 +128,24 @@ def _undo(
         f"Put back {sentences.counted(len(todo.changes), 'setting')}?",
         message=message,
         force=force,
+        is_undo=True,
         undo_of=meant.trial_id,
         accept_partial=True,
     )
     status = applying.run(machine, options, made, manner, asking)
+    if meant.trial_id is None:
+        _say_what_boots(machine, meant.nets, as_json=options.json)
     return NOT_AS_WANTED if todo.drifted else status
+
+
+def _say_what_boots(machine: Machine, nets: Sequence[undo.Net], *, as_json: bool) -> None:
+    """Several trials together have no boot files of their own to go back to: name what is left."""
+    owners = read_owners(machine.host)
+    for net in nets:
+        owner = owners.of(net.knob)
+        if owner is not None and owner.file == OUR_FILE and owner.value != net.first:
+            note(
+                f"{net.knob} is still set at boot, to {owner.value}: "
+                f"`aitune-tui unpersist {net.knob}` takes it out.",
+                as_json=as_json,
+            )
