@@ -338,7 +338,7 @@ def _is_live(root: Path) -> bool:
             kinds[mount.split(" ")[2]] = kind.split(" ")[0]
     for name, kind in (("proc", "proc"), ("sys", "sysfs")):
         with suppress(OSError):
-            device = (root / name).stat().st_dev
+            device = (root / name).lstat().st_dev
             if kinds.get(f"{os.major(device)}:{os.minor(device)}") == kind:
                 return True
     return False

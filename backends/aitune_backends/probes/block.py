@@ -56,9 +56,15 @@ def disk_names(host: Host, known: Container[str] = ()) -> tuple[str, ...]:
     return tuple(
         name
         for name in sorted(host.names(DIRECTORY), key=natural)
-        if name in known
-        or (not _NO_DISK.fullmatch(name) and host.first_line(f"{DIRECTORY}/{name}/size") != "0")
+        if name in known or (not _NO_DISK.fullmatch(name) and _has_something(host, name))
     )
+
+
+def _has_something(host: Host, name: str) -> bool:
+    size = host.first_line(f"{DIRECTORY}/{name}/size")
+    if size is None:  # captures may lack the file, or have but a link to nothing
+        return host.exists(f"{DIRECTORY}/{name}")
+    return size != "0"
 
 
 def read_disk(host: Host, read: Callable[[str], str], name: str) -> Disk:
