@@ -198,7 +198,7 @@ class TimeChart(LineWidget):
         top = axis_top(data)
         cells = self._raster_cells(plot_width, plot_height, top)
         lines = [Columns(width) for _ in range(height)]
-        self._put_plot(lines[title:], cells, plot_width, plot_height)
+        self._put_plot(lines[title:], cells, plot_width)
         self._put_ticks(lines[title : title + plot_height], top)
         if title:
             end = lines[0].put(1, data.title, "fg")
@@ -208,6 +208,10 @@ class TimeChart(LineWidget):
             for line in lines[: title + plot_height]:
                 if line.is_blank(_GUTTER + column):
                     line.put(_GUTTER + column, "┊", "rule")
+        sentence = clean(data.empty)
+        if sentence:
+            column = _GUTTER + max(0, (plot_width - cell_len(sentence)) // 2)
+            lines[title + plot_height // 3].put(column, f" {sentence} ", "dim")
         self._put_ends(lines[title : title + plot_height], plot_width, top)
         if below:
             self._put_axis(lines[title + plot_height :], plot_width)
@@ -243,18 +247,12 @@ class TimeChart(LineWidget):
             self._cells = rasterise(runs, areas, marks, width, height, raster)
         return self._cells
 
-    def _put_plot(
-        self, lines: Sequence[Columns], cells: list[list[Ink]], width: int, height: int
-    ) -> None:
+    def _put_plot(self, lines: Sequence[Columns], cells: list[list[Ink]], width: int) -> None:
         series = self._data.series
         for line, inks in zip(lines, cells, strict=False):
             for column, ink in enumerate(inks[:width]):
                 if ink.char != " " and 0 <= ink.series < len(series):
                     line.put(_GUTTER + column, ink.char, series[ink.series].tone)
-        sentence = clean(self._data.empty)
-        if sentence and height >= 1:
-            column = _GUTTER + max(0, (width - cell_len(sentence)) // 2)
-            lines[height // 3].put(column, sentence, "dim")
 
     # Around the dots
 
@@ -316,7 +314,9 @@ class TimeChart(LineWidget):
             text = clean(marker.text)
             if column is None:
                 continue
-            start = min(_GUTTER + column, taken - cell_len(text))
-            if start >= first:
+            start = _GUTTER + column
+            if taken == last:  # the newest may stand left of its line rather than be left out
+                start = min(start, last - cell_len(text))
+            if first <= start <= taken - cell_len(text):
                 line.put(start, text, marker.tone)
                 taken = start - 2

@@ -197,7 +197,7 @@ def number(value: float | None, top: float) -> str:
     known = finite(value)
     if known is None:
         return "–"
-    return tick(known, top) if top >= 20 else f"{known:.1f}"
+    return tick(known, top) if top >= 20 or known >= 100 else f"{known:.1f}"
 
 
 def tick(value: float, top: float) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from aitune_widgets.bars import column_of
 from aitune_widgets.lines import LineWidget
-from aitune_widgets.text import Columns, Row
+from aitune_widgets.text import Columns, Row, clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,15 +72,10 @@ class _At(NamedTuple):
 
 def _columns(width: int) -> _At:
     """As many cells a line, in eights, as leave room for the three columns at the right."""
-    for per_line in (64, 32, 16, 8):
-        end = 10 + per_line + per_line // 8 - 1
-        if end + 38 <= width or per_line == 8:
-            break
-    return (
-        _At(10, per_line, end + 6, end + 16, end + 19)
-        if width >= 110
-        else _At(10, per_line, end + 6, end + 12, end + 14)
-    )
+    busy, governor = (16, 19) if width >= 110 else (12, 14)
+    per_line = next((n for n in (64, 32, 16) if 9 + n + n // 8 + governor + 20 <= width), 8)
+    end = 9 + per_line + per_line // 8
+    return _At(10, per_line, end + 6, end + busy, end + governor)
 
 
 class CoreGrid(LineWidget, can_focus=True):
@@ -167,6 +163,8 @@ class CoreGrid(LineWidget, can_focus=True):
         rows = self._head(width, at)
         for strip in strips[self._top :]:
             rows.extend(self._strip_rows(strip, width, at))
+        if len(rows) > height > 2:
+            rows[height - 1] = self._more_row(strips[self._top + (height - 3) // 2 :], width)
         return rows
 
     def row_count(self, width: int) -> int:
@@ -182,13 +180,24 @@ class CoreGrid(LineWidget, can_focus=True):
             for first in range(0, max(1, len(node.heights)), at.per_line)
         ]
 
-    def _head(self, width: int, at: _At) -> list[Row]:
+    def _more_row(self, hidden: Sequence[_Strip], width: int) -> Row:
+        """Which cores are below."""
+        first, last = hidden[0], self._cpus[-1]
         out = Columns(width)
-        out.put(at.cells, self._legend, "dim")
-        out.put_right(at.ghz, "GHz", "dim")
-        out.put_right(at.busy, "BUSY", "dim")
-        out.put(at.governor, "GOVERNOR", "dim")
-        return [Row(out.line()), Row(())]
+        if last:
+            out.put(1, f"↓ cpu {self._cpus[first.node][first.first]}–{last[-1]}", "dim")
+        return Row(out.line())
+
+    def _head(self, width: int, at: _At) -> list[Row]:
+        """The legend and the names of the columns; the legend below them where room is short."""
+        names, below = Columns(width), Columns(width)
+        names.put_right(at.ghz, "GHz", "dim")
+        names.put_right(at.busy, "BUSY", "dim")
+        names.put(at.governor, "GOVERNOR", "dim")
+        legend = clean(self._legend)
+        beside = at.cells + cell_len(legend) < at.ghz - 3
+        (names if beside else below).put(at.cells if beside else 1, legend, "dim")
+        return [Row(names.line()), Row(below.line())]
 
     def _strip_rows(self, strip: _Strip, width: int, at: _At) -> list[Row]:
         node = self._cores[strip.node]
@@ -234,7 +243,8 @@ class CoreGrid(LineWidget, can_focus=True):
             for i, s in enumerate(strips)
             if s.node == place[0] and s.first <= place[1] < s.first + max(1, s.cells)
         )
-        room = max(1, (height - 2) // 2)
+        fits = 2 + 2 * len(strips) <= height
+        room = max(1, (height - 2 if fits else height - 3) // 2)
         self._top = max(0, min(max(self._top, wanted - room + 1), wanted, len(strips) - 1))
 
     def action_step(self, step: int) -> None:
@@ -282,13 +292,10 @@ class CoreGrid(LineWidget, can_focus=True):
         if self._cursor is not None:
             self.post_message(self.CoreStageAsked(self._cursor))
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor, or hide it."""
+        super().watch_has_focus(has_focus)
         self._reveal()
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
         self.repaint()
 
     def on_click(self, event: events.Click) -> None:

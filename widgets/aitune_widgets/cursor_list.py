@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
+    from textual.geometry import Offset
 
 
 class KeyMessage(Message):
@@ -230,14 +231,11 @@ class CursorList(LineWidget, can_focus=True):
 
     # Focus and mouse
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self._focused_by_click = True
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor, or hide it."""
+        super().watch_has_focus(has_focus)
+        self._focused_by_click = has_focus
         self._reveal()
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
         self.repaint()
 
     def index_at(self, y: int) -> int | None:
@@ -255,9 +253,14 @@ class CursorList(LineWidget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Move to the item clicked on; a second click chooses it."""
-        first_click, self._focused_by_click = self._focused_by_click, False
         position = event.get_content_offset(self)
-        index = self.index_at(position.y) if position is not None else None
+        if position is not None:
+            self.clicked(position)
+
+    def clicked(self, position: Offset) -> None:
+        """A click inside the widget."""
+        first_click, self._focused_by_click = self._focused_by_click, False
+        index = self.index_at(position.y)
         if index is None or self._keys[index] is None:
             return
         if index == self._cursor and not first_click:

@@ -16,7 +16,7 @@ from aitune_widgets.theme import palette_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textual import events
+    from textual.geometry import Offset
 
     from aitune_widgets.theme import Tone
 
@@ -193,17 +193,16 @@ class DiskTable(CursorList):
         if self.cursor_key is not None:
             self.post_message(self.Highlighted(self, self.cursor_key))
 
-    def on_click(self, event: events.Click) -> None:
+    def clicked(self, position: Offset) -> None:
         """Move to the cell clicked on; a second click chooses it."""
-        position = event.get_content_offset(self)
-        if position is None or self.index_at(position.y) is None:
+        if self.index_at(position.y) is None:
             return
         at = self._at(self.content_size.width)
         for column, (start, end) in enumerate(self._spans(at)):
             if start <= position.x < end and column != self._column:
                 self._to_column(column)
                 self._focused_by_click = True
-        super().on_click(event)
+        super().clicked(position)
 
 
 def _put_cell(out: Columns, column: int, cell: Cell) -> None:

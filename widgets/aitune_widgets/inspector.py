@@ -139,12 +139,9 @@ class Inspector(LineWidget, can_focus=True):
         """Show what is above."""
         self.action_scroll_by(-3)
 
-    def on_focus(self) -> None:
-        """Show the focus on the rule."""
-        self.repaint()
-
-    def on_blur(self) -> None:
-        """Take it back."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the focus on the rule, or take it back."""
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     def on_click(self, event: events.Click) -> None:

@@ -16,7 +16,7 @@ from aitune_widgets.text import Columns, Line, Row, clean, fit, wrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textual import events
+    from textual.geometry import Offset
 
     from aitune_widgets.theme import Tone
 
@@ -215,11 +215,10 @@ class PlanView(CursorList):
         """The change drawn on this line."""
         return super().index_at(y) if y < self._list_height() else None
 
-    def on_click(self, event: events.Click) -> None:
+    def clicked(self, position: Offset) -> None:
         """Do what the key clicked on does, or move to the change clicked on."""
-        position = event.get_content_offset(self)
         key = place_at(self._places, position, self.content_size.height - 1)
         if key:
             self.post_message(HintChosen(key))
         else:
-            super().on_click(event)
+            super().clicked(position)
