@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from strip_svg import composited, draw
 
 from aitune_backends.machine import demo_machine
+from aitune_helper.messages import Change
 from aitune_tui import events
 from aitune_tui import state as rules
 from aitune_tui.app import Dashboard
@@ -42,6 +43,23 @@ CLASSIC = {
 }
 
 
+class Earlier(NamedTuple):
+    """A change that was made before the scene, at a second of the story."""
+
+    at: int
+    knob: str
+    value: str
+    kept: bool
+
+
+EARLIER = (
+    Earlier(-290, "kernel.numa_balancing", "0", kept=False),
+    Earlier(-280, "thp.defrag", "always", kept=False),
+    Earlier(-265, "thp.defrag", "defer+madvise", kept=True),
+    Earlier(-220, "thp.defrag", "madvise", kept=True),
+)
+
+
 class Clock:
     """The time of the pictures, moved by hand."""
 
@@ -62,7 +80,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.machine = demo_machine(at=self.clock.now)
+        self.machine = demo_machine(at=self.clock.now, wall=self.clock.wall)
         self.app = Dashboard(
             self.machine, goal="inference", clock=self.clock, wall=self.clock.wall, live=False
         )
@@ -74,9 +92,24 @@ class Stage:
     def tell_history(self) -> None:
         """Let the minutes before the scene pass."""
         while self.clock.now < 0:
+            for earlier in EARLIER:
+                if earlier.at == self.clock.now:
+                    self._change(earlier)
             self.app.looker.look()
             self.clock.now += 1
         self.app.looker.diagnose()
+
+    def _change(self, earlier: Earlier) -> None:
+        if self.machine.link is None:
+            raise RuntimeError("the demo has no helper")
+        with self.machine.link.connect(ask=False) as session:
+            changes = (Change(earlier.knob, "", earlier.value),)
+            trial = session.apply(changes, session.plan(changes).hash, ttl_s=60)
+            if earlier.kept:
+                session.keep(trial.id)
+                self.app.history.mark(self.clock.now, "ok", f"kept {earlier.knob}", "ok")
+            else:
+                session.revert(trial.id)
 
     def look(self) -> None:
         """Read everything again."""
@@ -121,6 +154,8 @@ async def _load(stage: Stage, pilot: Pilot[int]) -> None:
 
 async def _plan(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("0", "p")
+    await pilot.pause()
+    stage.look()
 
 
 async def _trial(stage: Stage, pilot: Pilot[int]) -> None:

@@ -6,6 +6,7 @@ look at, and perhaps a way to a helper that changes it.
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -77,11 +78,16 @@ def open_machine(*, demo: bool = False, root: str | None = None, readonly: bool 
     return machine
 
 
-def demo_machine(*, at: float = 0.0) -> Machine:
-    """Open the made-up machine `at` seconds in its story; 0 is 61 % through a load."""
+def demo_machine(*, at: float = 0.0, wall: Callable[[], float] = time.time) -> Machine:
+    """Open the made-up machine.
+
+    Args:
+        at: Seconds in its story; 0 is 61 % through a load.
+        wall: The clock by which its helper dates what it writes down.
+    """
     from aitune_backends.demo import DemoMachine  # read only for the demo
 
-    made_up = DemoMachine(at=at)
+    made_up = DemoMachine(at=at, wall=wall)
     machine = Machine(
         made_up.host, read_identity(made_up.host), made_up.link, advance=made_up.world.advance
     )

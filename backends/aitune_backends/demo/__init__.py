@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aitune_backends.host import Host
 
@@ -21,6 +22,9 @@ from .kernel import DemoKernel
 from .link import DemoLink
 from .tree import HOST, build
 from .world import SEED, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _STEP_S = 0.25
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only a private directory made in it is used
@@ -38,12 +42,15 @@ class DemoMachine:
         link: The way to its helper.
     """
 
-    def __init__(self, *, seed: int = SEED, at: float = 0.0) -> None:
+    def __init__(
+        self, *, seed: int = SEED, at: float = 0.0, wall: Callable[[], float] = time.time
+    ) -> None:
         """Make the machine.
 
         Args:
             seed: Decides the wobble of the frequencies.
             at: Seconds in the story; 0 is 61 % through a load.
+            wall: The clock by which the helper dates what it writes down.
         """
         directory = Path(tempfile.mkdtemp(prefix="aitune-demo-", dir=_memory())).resolve()
         self._stopped = threading.Event()
@@ -53,7 +60,7 @@ class DemoMachine:
         self.world = World(self.files, seed=seed, at=at)
         self.kernel = DemoKernel(self.files, self.world)
         self.host = Host(directory, origin="demo", label=f"the made-up machine {HOST}")
-        self.link = DemoLink(self.kernel, directory)
+        self.link = DemoLink(self.kernel, directory, wall)
 
     def start(self) -> None:
         """Let the machine move by itself, in real time, until it is closed."""

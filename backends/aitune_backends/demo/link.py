@@ -12,6 +12,8 @@ from aitune_backends.public_state import PublicFile
 from aitune_helper.places import Places
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aitune_helper.messages import PublicState
     from aitune_helper.server import Core
 
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
 class DemoLink:
     """The way to the demo's helper; nobody is asked for a password."""
 
-    def __init__(self, kernel: DemoKernel, root: Path) -> None:
+    def __init__(self, kernel: DemoKernel, root: Path, wall: Callable[[], float]) -> None:
         """Stand ready to start it.
 
         Args:
             kernel: What it writes to.
             root: The made-up machine's directory, in which it keeps its records.
+            wall: The clock by which it dates them.
         """
         self._kernel = kernel
+        self._wall = wall
         self._places = Places(f"{root}/run/aitune", f"{root}/var/lib/aitune", f"{root}/etc")
         self._public = PublicFile(Path(self._places.public))
         self._core: Core | None = None
@@ -61,7 +65,7 @@ class DemoLink:
         if self._core is None:
             from aitune_helper.server import Core  # only for who changes something
 
-            self._core = Core(self._kernel, self._places)
+            self._core = Core(self._kernel, self._places, wall=self._wall)
         return self._core
 
 

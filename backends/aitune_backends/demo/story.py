@@ -92,11 +92,17 @@ def _bytes_done(phase: float) -> int:
     """Bytes read after `phase` seconds of a round: a steady rate with a little unrest."""
     if phase >= READING_S:
         return MODEL_BYTES
+    # Even about the second before time 0, and whole in ten: both means are then the steady rate.
+    middle = _STARTED_S - 0.5
     unrest = sum(
-        size * (math.cos(2 * math.pi * (phase - _STARTED_S) / period) - 1)
-        for size, period in ((0.12e9, 10.0), (0.03e9, 5.0))
+        size * (_wave(phase - middle, period) - _wave(0.5, period))
+        for size, period in ((0.5e9, 10.0), (0.15e9, 5.0))
     )
     return min(MODEL_BYTES, max(0, round(RATE * phase + unrest)))
+
+
+def _wave(seconds: float, period: float) -> float:
+    return math.cos(2 * math.pi * seconds / period)
 
 
 def _fullness(phase: float) -> float:
