@@ -6,7 +6,7 @@ item in turn, read back; anything not as it has to be, and all of it is put back
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import messages, plan, steps
@@ -112,7 +112,7 @@ class Application:
         stale = any(item.status == messages.STALE for item in made.items)
         if stale or made.hash != wanted.plan_hash:
             raise Fault("Stale", {"items": messages.to_object(made.items)})
-        self._trials.check_files(lasting=wanted.persist, undo_of=wanted.undo_of)
+        self._trials.check_files(persist=wanted.persist, undo_of=wanted.undo_of)
         try:
             slots = steps.snapshot(self._kernel, made.items)
         except OSError as error:
@@ -125,7 +125,7 @@ class Application:
         try:
             trials.journal.rotate()
             trial = Trial(
-                secrets.token_hex(16),
+                os.urandom(16).hex(),
                 trials.journal.last_number() + 1,
                 caller.uid,
                 caller.name,

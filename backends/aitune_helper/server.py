@@ -111,7 +111,7 @@ class Core:
             made = plan.make_plan(self._kernel, changes, force=force)
         except plan.Refusal as refusal:
             raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal
-        at_boot = self.trials.boot_values()
+        at_boot = self.trials.lasting.values()
         lines = tuple(
             f"{item.knob} at boot: {at_boot[item.knob]} (95-aitune.conf)"
             for item in made.items
@@ -274,7 +274,7 @@ class Conversation:
         if isinstance(request, requests.Extend):
             return _trial(core.extend(request.id, request.ttl_s, caller))
         if isinstance(request, requests.Keep):
-            kept = trials.keep(request.id, caller, lasting=request.persist)
+            kept = trials.keep(request.id, caller, persist=request.persist)
             return {**_trial(kept.trial), "files": list(kept.files)}
         if isinstance(request, requests.Revert):
             return _trial(trials.revert(request.id, caller))

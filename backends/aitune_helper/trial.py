@@ -11,7 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_helper import messages, persist, plan, restore
+from aitune_helper import lasting, messages, plan, restore
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Trial
 from aitune_helper.state import CorruptError, LockedError, Record, State, boottime, loud
@@ -82,6 +82,7 @@ class Trials:
         boot_id: The running boot.
 
     Attributes:
+        lasting: The file that sets what was kept at boot.
         notices: Sentences for the operator on what was found damaged.
     """
 
@@ -101,20 +102,12 @@ class Trials:
         self.wall = wall
         self.state = State(places, running_boot() if boot_id is None else boot_id)
         self.notices: list[str] = []
-        self._dropin = persist.DropIn(places)
+        self.lasting = lasting.Lasting(kernel, places, journal)
         self._corrupt = ""
 
     def current(self) -> Record | None:
         """The record of this boot's open trial, or None; a damaged one is moved aside, loudly."""
-        try:
-            record = self.state.read()
-        except CorruptError as error:
-            self._corrupt = error.path
-            self._notice(f"the record of a trial was damaged and is now {error.path}")
-            return None
-        except OSError as error:
-            self._notice(f"the record of a trial cannot be read: {error.strerror}")
-            return None
+        record = self._read()
         return record if record is not None and record.boot_id == self.state.boot_id else None
 
     def pending(self) -> Trial | None:
@@ -159,12 +152,12 @@ class Trials:
         trial = record.trial._replace(state=messages.REVERTED_TRIAL, deadline=None)
         self._note_if_possible("withdrawn", trial, caller)
 
-    def check_files(self, *, lasting: bool, undo_of: str | None) -> None:
+    def check_files(self, *, persist: bool, undo_of: str | None) -> None:
         """Raise before anything is written where keeping would fail over a file."""
         if undo_of is not None and self.journal.find(messages.KEPT, undo_of) is None:
             raise refused("", "", "there is no kept trial of that id")
-        if lasting or undo_of is not None:
-            self._dropin.lines()
+        if persist or undo_of is not None:
+            self.lasting.lines()
 
     def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
         """Move the deadline to `ttl_s` seconds from now.
@@ -184,22 +177,25 @@ class Trials:
             self.state.publish(trial)
             return trial
 
-    def keep(self, trial_id: str, caller: Caller, *, lasting: bool) -> Kept:
-        """End a trial as it stands; `lasting` writes the files that set it at boot too.
+    def keep(self, trial_id: str, caller: Caller, *, persist: bool) -> Kept:
+        """End a trial as it stands; `persist` writes the files that set it at boot too.
 
         The line in the journal is the moment of keeping: whoever finds the record after it
-        finishes keeping instead of going back.
+        finishes keeping instead of going back. Once a trial is kept, this says so again.
 
         Raises:
             Fault: `NothingPending`, `Expired`, `PersistRefused`, `JournalUnavailable`, `Busy`.
         """
         with self.locked():
+            ended = self._ended(trial_id)
+            if ended is not None and ended.state == messages.KEPT:
+                return Kept(ended, ())
             record = self._open_record(trial_id, caller)
             trial = record.trial._replace(
-                state=messages.KEPT, deadline=None, persist=record.trial.persist or lasting
+                state=messages.KEPT, deadline=None, persist=record.trial.persist or persist
             )
-            lines = self._boot_lines(trial)
-            more = {} if lines is None else {"before": persist.before(self._dropin.lines(), lines)}
+            before = self.lasting.before(trial)
+            more = {} if before is None else {"before": before}
             try:
                 self.note(messages.KEPT, trial, caller, **more)
             except (OSError, CorruptJournalError) as error:
@@ -258,23 +254,13 @@ class Trials:
         """
         with self.locked():
             self.refuse_if_open()
-            now = self._dropin.lines()
-            rest = {key: now[key] for key in now if knobs and key not in knobs}
-            who = messages.to_object(caller)
+            rest, before = self.lasting.without(knobs)
+            entry = {"caller": messages.to_object(caller), "before": before}
             try:
-                self.journal.append(
-                    "unpersist", {"caller": who, "before": persist.before(now, rest)}
-                )
-                return self._dropin.put(rest)
+                self.journal.append("unpersist", entry)
+                return self.lasting.put(rest)
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
-
-    def boot_values(self) -> dict[str, str]:
-        """What our file sets at boot, by knob; empty where it is not ours to read."""
-        try:
-            return {key: line.value for key, line in self._dropin.lines().items()}
-        except Fault:
-            return {}
 
     def put_back(self, record: Record, caller: Caller) -> Trial:
         """Put back every value of a record; never stops half-way. The lock is held.
@@ -302,19 +288,31 @@ class Trials:
         """What follows the line in the journal; done again, it changes nothing."""
         files: tuple[str, ...] = ()
         try:
-            lines = self._boot_lines(trial)
+            lines = self.lasting.wanted(trial)
             if lines is not None:
-                files = self._dropin.put(lines)
+                files = self.lasting.put(lines)
                 trial = trial._replace(persisted="yes")
         except (OSError, Fault, CorruptJournalError) as error:
             loud(f"trial {trial.number} is kept, but the file for the next boot failed: {error}")
             trial = trial._replace(persisted="failed")
         if trial.persist:
-            trial = trial._replace(items=self._with_persist_notes(trial))
+            trial = trial._replace(items=self.lasting.noted(trial))
         if trial.persisted != "no":
             self._note_if_possible("persisted", trial, caller)
         self._end(trial)
         return Kept(trial, files)
+
+    def _read(self) -> Record | None:
+        """The record, of whatever boot."""
+        try:
+            return self.state.read()
+        except CorruptError as error:
+            self._corrupt = error.path
+            self._notice(f"the record of a trial was damaged and is now {error.path}")
+            self.state.publish(None)
+        except OSError as error:
+            self._notice(f"the record of a trial cannot be read: {error.strerror}")
+        return None
 
     def _end(self, trial: Trial) -> None:
         self.state.drop()
@@ -341,46 +339,16 @@ class Trials:
 
     def _ended(self, trial_id: str) -> Trial | None:
         """A trial that is over, from the last ten or else from the journal."""
-        for trial in self.state.public().recent:
+        public = self.state.public()
+        if public.pending is not None and public.pending.id == trial_id:
+            return None
+        for trial in public.recent:
             if trial.id == trial_id:
                 return trial
         for trial in self.journal.history(1000).trials:
             if trial.id == trial_id and trial.state not in _OPEN:
                 return trial
         return None
-
-    def _boot_lines(self, trial: Trial) -> persist.Lines | None:
-        """What our file shall say once `trial` is kept; None if keeping leaves files alone."""
-        if trial.undo_of is not None:
-            entry = self.journal.find(messages.KEPT, trial.undo_of) or {}
-            earlier = entry.get("before")
-            if not isinstance(earlier, dict):
-                return None
-            return persist.restored(self._dropin.lines(), earlier)
-        if not trial.persist:
-            return None
-        day = time.strftime("%Y-%m-%d", time.gmtime(trial.started))
-        why = f"trial {trial.number}, {trial.owner_name}, {day}"
-        pool = self._default_pool()
-        settings = [persist.key_and_value(item, pool) for item in trial.items]
-        fresh = {pair[0]: persist.Line(pair[1], why) for pair in settings if pair is not None}
-        return {**self._dropin.lines(), **fresh} if fresh else None
-
-    def _with_persist_notes(self, trial: Trial) -> tuple[messages.Item, ...]:
-        """Say on each item that no file of ours carries so far that it does not last."""
-        pool = self._default_pool()
-        return tuple(
-            item
-            if persist.key_and_value(item, pool) is not None
-            else item._replace(note="; ".join(filter(None, (item.note, persist.NOT_YET))))
-            for item in trial.items
-        )
-
-    def _default_pool(self) -> str:
-        try:
-            return plan.memory(self.kernel).default_pool
-        except OSError:
-            return ""
 
     def _kept_in_journal(self, trial_id: str) -> Trial | None:
         """The trial as kept, if the journal's last word on it is that."""
@@ -393,17 +361,16 @@ class Trials:
 
     def _end_by_reboot(self) -> None:
         """Close in the journal what another boot left open: its values died with it."""
-        with contextlib.suppress(CorruptError, OSError, CorruptJournalError, ValueError):
+        with contextlib.suppress(OSError, CorruptJournalError, ValueError):
             entry = self.journal.last() or {}
             trial = messages.from_object(Trial, entry.get("trial"))
             if trial.state in _OPEN and entry.get("boot_id") != self.state.boot_id:
                 trial = trial._replace(state=messages.ENDED_BY_REBOOT, deadline=None)
                 self._note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
                 self.state.publish(None, ended=trial)
-        with contextlib.suppress(CorruptError, OSError):
-            record = self.state.read()
-            if record is not None and record.boot_id != self.state.boot_id:
-                self.state.drop()
+        record = self._read()
+        if record is not None and record.boot_id != self.state.boot_id:
+            self.state.drop()
 
     def _check_journal(self) -> None:
         """Move a journal without one whole line aside, loudly."""

@@ -1,0 +1,122 @@
+"""A kernel made of a dictionary, with the side effects that restoring has to cope with."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+VM = "/proc/sys/vm/"
+NODE = "/sys/devices/system/node/"
+POOL = "hugepages/hugepages-2048kB/nr_hugepages"
+TOTAL = f"/sys/kernel/mm/{POOL}"
+QUEUE = "/sys/block/{}/queue/"
+THP = "/sys/kernel/mm/transparent_hugepage/"
+
+FILES = {
+    "/proc/meminfo": (
+        "MemTotal:       67108864 kB\nMemAvailable:   41943040 kB\nSwapTotal: 0 kB\n"
+        "Committed_AS:    1048576 kB\nHugetlb: 0 kB\nHugepagesize:       2048 kB"
+    ),
+    VM + "overcommit_memory": "0",
+    VM + "overcommit_ratio": "50",
+    VM + "overcommit_kbytes": "0",
+    VM + "nr_hugepages": "10",
+    VM + "swappiness": "60",
+    VM + "min_free_kbytes": "67584",
+    TOTAL: "10",
+    NODE + "node0/" + POOL: "7",
+    NODE + "node1/" + POOL: "3",
+    THP + "enabled": "always [madvise] never",
+    THP + "defrag": "always defer defer+madvise [madvise] never",
+    **{
+        f"/sys/block/{disk}/{name}": text
+        for disk, number in (("sda", "7"), ("sdb", "8"))
+        for name, text in (
+            ("diskseq", number),
+            ("queue/scheduler", "[none] mq-deadline kyber"),
+            ("queue/nr_requests", "128"),
+            ("queue/read_ahead_kb", "512"),
+        )
+    },
+}
+
+
+class FakeKernel:
+    """Files in memory behind `KernelIO`.
+
+    Attributes:
+        files: Every file by its path, without line end.
+        writes: Every write that was taken, in order.
+        before_write: Called with the number of the coming write, from 1; may raise OSError.
+        count: How many writes were tried.
+        pages: How many pages each node can have.
+    """
+
+    def __init__(self, files: Mapping[str, str] = FILES) -> None:
+        self.files = dict(files)
+        self.writes: list[tuple[str, str]] = []
+        self.before_write: Callable[[int], None] = lambda number: None
+        self.pages = 1 << 20
+        self.count = 0
+
+    def read(self, path: str) -> str:
+        if path not in self.files:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return self.files[path] + "\n"
+
+    def write(self, path: str, value: str) -> None:
+        self.count += 1
+        self.before_write(self.count)
+        now = self.read(path).strip()
+        if "[" in now:
+            words = now.replace("[", "").replace("]", "").split()
+            if value not in words:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+            value = " ".join(f"[{word}]" if word == value else word for word in words)
+        self.writes.append((path, value))
+        self.files[path] = value
+        self._side_effects(path, value)
+
+    def entries(self, path: str) -> list[str]:
+        found = {
+            name[len(path) + 1 :].split("/")[0]
+            for name in self.files
+            if name.startswith(path + "/")
+        }
+        if not found:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return sorted(found)
+
+    def link(self, path: str) -> str:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+
+    def state(self) -> dict[str, str]:
+        return dict(self.files)
+
+    def _side_effects(self, path: str, value: str) -> None:
+        if path == VM + "overcommit_ratio":
+            self.files[VM + "overcommit_kbytes"] = "0"
+        if path == VM + "overcommit_kbytes":
+            self.files[VM + "overcommit_ratio"] = "0"
+        if path == THP + "enabled":
+            self.files[VM + "min_free_kbytes"] = "5546" if "[never]" in value else "67584"
+        if path.endswith("queue/scheduler"):
+            depth = "128" if "[none]" in value else "256"
+            self.files[path.replace("scheduler", "nr_requests")] = depth
+        if path.endswith("queue/read_ahead_kb"):
+            self.files[path] = str(int(value) // 4 * 4)
+        if path in (TOTAL, VM + "nr_hugepages"):
+            half = int(value) // 2
+            self._set_nodes(int(value) - half, half)
+        if path.startswith(NODE):
+            self._set_nodes(*(int(self.files[f"{NODE}node{n}/{POOL}"]) for n in (0, 1)))
+
+    def _set_nodes(self, *wanted: int) -> None:
+        got = [min(pages, self.pages) for pages in wanted]
+        for number, pages in enumerate(got):
+            self.files[f"{NODE}node{number}/{POOL}"] = str(pages)
+        self.files[TOTAL] = self.files[VM + "nr_hugepages"] = str(sum(got))
