@@ -14,7 +14,6 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from aitune_backends import exercise_checks as checks
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from aitune_backends.loads.records import LoadResult
     from aitune_helper.kernelfs import KernelIO
 
-DROP_IN = Path("/etc/sysctl.d/95-aitune.conf")
 TTL_S = 60.0
 RENEW_S = 15.0
 
@@ -145,12 +143,11 @@ class Exercise:
 
     Attributes:
         session: A helper that says hello already.
-        kernel: The machine, for reading back.
+        kernel: The machine, for reading back: its settings, and the file that sets them at boot.
         plan: What was shown to the operator; it is applied exactly so, or not at all.
         request: The load to time.
         title: What is being exercised, for the journal: `profile classic`.
         connect: Another session, should the helper be gone when it is needed to undo.
-        drop_in: The file that sets sysctl knobs at boot.
         undone: How the undoing went, once it was done.
     """
 
@@ -160,7 +157,6 @@ class Exercise:
     request: LoadRequest
     title: str
     connect: Callable[[], Session] | None = None
-    drop_in: Path = DROP_IN
     undone: Undone | None = None
     _trial: Trial | None = None
     _asked: bool = False
@@ -170,7 +166,7 @@ class Exercise:
 
     def steps(self) -> Iterator[Step]:
         """Every step; the last one is `Undone`, whatever happened before it."""
-        self._before = checks.snapshot(self.kernel, self.plan, self.drop_in)
+        self._before = checks.snapshot(self.kernel, self.plan)
         stopped = None
         try:
             yield from self._forward()
@@ -204,7 +200,7 @@ class Exercise:
         self._go_on()
         kept, files = self.session.keep(trial.id, persist=True)
         yield Kept(kept, files)
-        yield Verified(_all_ok(checks.at_boot(self.kernel, self.plan, self.drop_in)))
+        yield Verified(_all_ok(checks.at_boot(self.kernel, self.plan)))
         yield Shown(pair(before, after))
 
     def _measure(
@@ -273,7 +269,7 @@ class Exercise:
                 sentence = self._undo(self.session)
             except HelperError as error:
                 sentence = self._undo_anew(error)
-        now = checks.snapshot(self.kernel, self.plan, self.drop_in)
+        now = checks.snapshot(self.kernel, self.plan)
         return Undone(checks.compare(self._before, now), sentence, self._asked)
 
     def _undo_anew(self, error: HelperError) -> str:

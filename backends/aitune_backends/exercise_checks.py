@@ -13,12 +13,12 @@ from aitune_helper.knobs import KNOBS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Item, Plan
 
 MEMINFO = "/proc/meminfo"
+DROP_IN = "/etc/sysctl.d/95-aitune.conf"
 ABSENT = "absent"
 _TOTAL = "HugePages_Total"
 
@@ -58,17 +58,17 @@ def in_force(kernel: KernelIO, plan: Plan) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def at_boot(kernel: KernelIO, plan: Plan, drop_in: Path) -> tuple[Check, ...]:
+def at_boot(kernel: KernelIO, plan: Plan) -> tuple[Check, ...]:
     """Whether our file in sysctl.d sets what was planned, as far as sysctl can."""
-    lines = parse_sysctl(_text(drop_in))
+    lines = parse_sysctl(_text(kernel, DROP_IN))
     return tuple(
-        Check(key, str(drop_in), item.requested, lines.get(key, ABSENT))
+        Check(key, DROP_IN, item.requested, lines.get(key, ABSENT))
         for item in plan.items
         if (key := boot_key(kernel, item))
     )
 
 
-def snapshot(kernel: KernelIO, plan: Plan, drop_in: Path) -> Snapshot:
+def snapshot(kernel: KernelIO, plan: Plan) -> Snapshot:
     """Every value the plan touches, each node of a pool, and our file."""
     values: Snapshot = {}
     for item in plan.items:
@@ -78,9 +78,9 @@ def snapshot(kernel: KernelIO, plan: Plan, drop_in: Path) -> Snapshot:
             target = f"{pool.id}@{node}"
             values[target, pool.file(node)] = _reading(kernel, pool.id, node)
     values[_TOTAL, MEMINFO] = _meminfo(kernel, _TOTAL)
-    text = _text(drop_in)
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-    values[drop_in.name, str(drop_in)] = f"sha256 {digest[:12]}" if text else ABSENT
+    text = _text(kernel, DROP_IN)
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    values["the file", DROP_IN] = f"sha256 {digest[:12]}" if text else ABSENT
     return values
 
 
@@ -117,15 +117,15 @@ def _reading(kernel: KernelIO, knob: str, instance: str) -> str:
 
 
 def _meminfo(kernel: KernelIO, name: str) -> str:
-    try:
-        found = re.search(rf"(?m)^{name}:\s+(\d+)", kernel.read(MEMINFO))
-    except OSError as error:
-        return f"unreadable ({plans.error_name(error)})"
+    found = re.search(rf"(?m)^{name}:\s+(\d+)", _text(kernel, MEMINFO))
     return found[1] if found else ABSENT
 
 
-def _text(path: Path) -> str:
+def _text(kernel: KernelIO, path: str) -> str:
+    """A file as the machine shows it, "" where there is none."""
     try:
-        return path.read_text("utf-8", "surrogateescape")
+        return kernel.read(path)
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        return f"unreadable ({plans.error_name(error)})"

@@ -169,7 +169,7 @@ def test_interrupted_during_the_second_block_it_is_undone(large: Path, stop: int
 
 def test_killed_during_the_second_block_the_guardian_undoes_it(large: Path) -> None:
     found = values()
-    running = Running(command(large, "--yes", "--runs", 40, ttl=5))
+    running = Running(command(large, "--yes", "--runs", 1, ttl=5))
     running.read_until(b"Applied as trial")
     children = psutil.Process(running.program.pid).children(recursive=True)
     readers = [one for one in children if "aitune_backends.loads.child" in one.cmdline()]

@@ -64,8 +64,12 @@ def exercise(
         request_for(gguf_file, runs=2),
         "profile classic",
         connect=lambda: machine.link.connect(ask=False),
-        drop_in=machine.host.root / "etc/sysctl.d/95-aitune.conf",
     )
+
+
+@pytest.fixture
+def drop_in(machine: DemoMachine) -> Path:
+    return machine.host.root / "etc/sysctl.d/95-aitune.conf"
 
 
 def settings(machine: DemoMachine) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ def one(steps: list[Step], kind: type[Step]) -> Step:
     return found
 
 
-def test_the_whole_exercise(machine: DemoMachine, exercise: Exercise) -> None:
+def test_the_whole_exercise(machine: DemoMachine, exercise: Exercise, drop_in: Path) -> None:
     before = settings(machine)
     seen: list[tuple[str, ...]] = []
     boot: list[dict[str, str]] = []
@@ -97,8 +101,8 @@ def test_the_whole_exercise(machine: DemoMachine, exercise: Exercise) -> None:
             seen.append(settings(machine))
             assert step.event.result.place.settings["vm.overcommit_memory"] == "1"
         if isinstance(step, Kept):
-            assert step.files == (str(exercise.drop_in),)
-            boot.append(dict(parse_sysctl(exercise.drop_in.read_text())))
+            assert step.files == (str(drop_in),)
+            boot.append(dict(parse_sysctl(drop_in.read_text())))
     kinds = [type(step) for step in steps if not isinstance(step, Before | After)]
     assert kinds == [Planned, Applied, Verified, Kept, Verified, Shown, Undone]
     assert seen == [("1", "90", "64", "32", "32")] * 2
@@ -109,7 +113,7 @@ def test_the_whole_exercise(machine: DemoMachine, exercise: Exercise) -> None:
     assert isinstance(undone, Undone)
     assert undone.complete
     assert settings(machine) == before
-    assert not exercise.drop_in.exists()
+    assert not drop_in.exists()
 
 
 def test_it_is_verified_against_meminfo(exercise: Exercise) -> None:
@@ -135,21 +139,21 @@ def test_it_says_what_is_true(exercise: Exercise) -> None:
 
 
 def test_an_earlier_file_of_ours_comes_back(
-    machine: DemoMachine, exercise: Exercise, session: Session
+    machine: DemoMachine, exercise: Exercise, session: Session, drop_in: Path
 ) -> None:
     changes = (Change("vm.overcommit_ratio", "", "80"),)
     plan = session.plan(changes)
     session.keep(session.apply(changes, plan.hash, ttl_s=60, persist=True).id, persist=True)
-    earlier = exercise.drop_in.read_bytes()
+    earlier = drop_in.read_bytes()
     exercise.plan = make_plan(machine.host, expand(machine.host, profiles.load("classic").wanted))
     undone = one(list(exercise.steps()), Undone)
     assert isinstance(undone, Undone)
     assert undone.complete
-    assert exercise.drop_in.read_bytes() == earlier
+    assert drop_in.read_bytes() == earlier
 
 
 def test_what_is_as_wanted_already_is_still_set_at_boot_and_undone(
-    machine: DemoMachine, exercise: Exercise, session: Session
+    machine: DemoMachine, exercise: Exercise, session: Session, drop_in: Path
 ) -> None:
     """Nothing changes but the file; the undo has only that to put back."""
     changes = tuple(
@@ -162,13 +166,13 @@ def test_what_is_as_wanted_already_is_still_set_at_boot_and_undone(
     undone = one(steps, Undone)
     assert isinstance(undone, Undone)
     assert undone.complete
-    assert not exercise.drop_in.exists()
+    assert not drop_in.exists()
     assert settings(machine)[:3] == ("1", "90", "64")
 
 
 @pytest.mark.parametrize("kind", [Planned, Before, Applied, After, Kept, Shown])
 def test_stopped_anywhere_it_is_undone(
-    machine: DemoMachine, exercise: Exercise, kind: type[Step]
+    machine: DemoMachine, exercise: Exercise, kind: type[Step], drop_in: Path
 ) -> None:
     before = settings(machine)
     steps: list[Step] = []
@@ -184,12 +188,12 @@ def test_stopped_anywhere_it_is_undone(
         assert stopped.code == "cancelled"
         assert not any(isinstance(step, Kept) for step in steps)
     assert settings(machine) == before
-    assert not exercise.drop_in.exists()
+    assert not drop_in.exists()
 
 
 @pytest.mark.parametrize("kind", [Planned, Before, Applied, After, Kept])
 def test_left_alone_in_the_middle_it_is_undone(
-    machine: DemoMachine, exercise: Exercise, kind: type[Step]
+    machine: DemoMachine, exercise: Exercise, kind: type[Step], drop_in: Path
 ) -> None:
     """Whoever iterates meets an exception of his own, and lets go."""
     before = settings(machine)
@@ -199,7 +203,7 @@ def test_left_alone_in_the_middle_it_is_undone(
     assert exercise.undone is not None
     assert exercise.undone.complete
     assert settings(machine) == before
-    assert not exercise.drop_in.exists()
+    assert not drop_in.exists()
 
 
 def test_cancelled_from_another_thread_while_reading(exercise: Exercise) -> None:
@@ -255,19 +259,19 @@ def test_a_model_that_vanishes_stops_it(exercise: Exercise, gguf_file: Path) -> 
     assert steps[-1].complete
 
 
-def test_a_file_of_somebody_else_is_not_touched(exercise: Exercise) -> None:
-    exercise.drop_in.parent.mkdir(parents=True, exist_ok=True)
-    exercise.drop_in.write_text("vm.swappiness = 1\n")
+def test_a_file_of_somebody_else_is_not_touched(exercise: Exercise, drop_in: Path) -> None:
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("vm.swappiness = 1\n")
     steps = list(exercise.steps())
     assert isinstance(steps[-2], Stopped)
     assert steps[-2].code == "persist"
     assert not any(isinstance(step, Applied) for step in steps)
-    assert exercise.drop_in.read_text() == "vm.swappiness = 1\n"
+    assert drop_in.read_text() == "vm.swappiness = 1\n"
 
 
 @pytest.mark.parametrize("kind", [Applied, Kept])
 def test_a_helper_that_goes_is_replaced_for_the_undo(
-    machine: DemoMachine, exercise: Exercise, kind: type[Step]
+    machine: DemoMachine, exercise: Exercise, kind: type[Step], drop_in: Path
 ) -> None:
     before = settings(machine)
     steps: list[Step] = []
@@ -278,7 +282,7 @@ def test_a_helper_that_goes_is_replaced_for_the_undo(
     assert isinstance(steps[-1], Undone)
     assert steps[-1].complete
     assert settings(machine) == before
-    assert not exercise.drop_in.exists()
+    assert not drop_in.exists()
 
 
 def test_the_trial_is_extended_while_the_load_is_timed(

@@ -87,8 +87,14 @@ def command(
         link = require_link(machine)
         request = load_runs.request_for(load_runs.model_at(paths), engine, state, threads, runs)
         proposal = propose(machine, (), profile, force=False)
-        show_plan(machine, proposal.plan, try_s=None, persist=True, as_json=options.json)
-        note("At the end all of it is undone, the file too.", as_json=options.json)
+        show_plan(
+            machine,
+            proposal.plan,
+            try_s=None,
+            persist=True,
+            as_json=options.json,
+            ending="In the end all of it is undone, the file that sets it at boot too.",
+        )
         asking.require()
         require_force_in_container(machine, force=False)
         require_nothing_pending(link)

@@ -142,7 +142,13 @@ def texts_of(machine: Machine, plan: Plan) -> tuple[ChangeText, ...]:
 
 
 def show_plan(
-    machine: Machine, plan: Plan, *, try_s: int | None, persist: bool, as_json: bool
+    machine: Machine,
+    plan: Plan,
+    *,
+    try_s: int | None,
+    persist: bool,
+    as_json: bool,
+    ending: str = "",
 ) -> None:
     """Print a plan for people: what, from which value, at which risk, and how it goes back.
 
@@ -152,6 +158,7 @@ def show_plan(
         try_s: Seconds of the trial, None where it would be kept at once.
         persist: Whether the files that set it at boot would be written.
         as_json: Standard output is for the JSON object; print beside it.
+        ending: How it ends, where it is neither tried nor kept as `apply` does.
     """
     groups = _groups(plan.items, texts_of(machine, plan))
     owners = read_owners(machine.host)
@@ -167,7 +174,7 @@ def show_plan(
             note("\n".join(_details(items, text, owner)), as_json=as_json)
     for warning in plan.warnings:
         note(f"Warning: {warning}.", as_json=as_json)
-    note(_how(try_s, persist), as_json=as_json)
+    note(ending or _how(try_s, persist), as_json=as_json)
 
 
 def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> list[str]:
