@@ -102,7 +102,9 @@ class Followed:
 
     def look(self, now: float) -> bool:
         """Read how far it is; False when it holds no model file any more, or is gone."""
-        positions = dict(self._positions())
+        positions: dict[str, int] = {}
+        for path, position in self._positions():  # a file may be open more than once
+            positions[path] = max(position, positions.get(path, 0))
         mapped = self._mapped_files()
         paths = positions.keys() | mapped
         if not paths:

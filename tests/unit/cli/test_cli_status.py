@@ -1,0 +1,112 @@
+"""`status` and `doctor`, on the made-up machine and on machines that lack things."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from tests.unit.cli import json_schema
+
+from aitune_backends.doctor import NO_CPUFREQ
+from aitune_tui.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import CommandLine
+
+
+def run(*arguments: str, expect: int = 0) -> str:
+    result = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+    assert result.exit_code == expect, result.output
+    return result.output
+
+
+def test_status_tells_everything_of_the_demo() -> None:
+    text = run("status", "--demo")
+    for piece in (
+        "gpu-node-07", "8 × NVIDIA H100", "total 1007.5", "policy0-31", "performance",
+        "policy32-63", "[none] mq-deadline", "none: on nvme0n1p2",
+        "vllm 48211: Llama-3.1-405B-Instruct", "of 811.7 GB", "kernel.numa_balancing", "▲ differs",
+    ):  # fmt: skip
+        assert piece in text, piece
+
+
+def test_status_as_json_is_of_its_schema_and_has_rates() -> None:
+    document = json.loads(run("status", "--demo", "--json"))
+    json_schema.check(document)
+    assert len(document["policies"]) == 64
+    rates = {disk["name"]: disk["read_rate"] for disk in document["disks"]}
+    assert rates["nvme0n1"] > 1e9
+    targets = {(target["knob"], target["instance"]): target for target in document["targets"]}
+    assert targets["kernel.numa_balancing", ""]["state"] == "differs"
+    assert targets["cpu.governor", "policy32"]["advised"] == "performance"
+
+
+def test_status_of_this_machine_is_of_its_schema() -> None:
+    document = json.loads(run("status", "--json"))
+    json_schema.check(document)
+    assert document["memory"]["total"] > 0
+
+
+def test_single_settings_by_name(cli: CommandLine) -> None:
+    text = cli.run("status", "vm.swappiness", "cpu.governor@policy40").output
+    assert [line.split()[0] for line in text.splitlines()] == [
+        "SETTING", "vm.swappiness", "cpu.governor@policy40",
+    ]  # fmt: skip
+    document = cli.json("status", "vm.nr_hugepages")
+    assert {target["knob"] for target in document["targets"]} == {"hugepages.2048kB"}
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"), [("vm.nonsense", "vm.swappiness"), ("cpu.governor@policy99", "policy63")]
+)
+def test_an_unknown_name_names_the_choices(cli: CommandLine, name: str, choices: str) -> None:
+    output = cli.run("status", name, expect=2).output
+    assert name.rpartition("@")[2] in output
+    assert choices in output
+    document = json.loads(cli.run("status", name, "--json", expect=2).stdout)
+    json_schema.check(document)
+
+
+def test_a_machine_with_next_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    text = run("status", "--root", str(tmp_path))
+    assert "From a capture of" in text
+    assert "/proc/meminfo is absent" in text
+    document = json.loads(run("status", "--root", str(tmp_path), "--json"))
+    json_schema.check(document)
+    assert document["memory"] is None
+    assert document["disks"] == []
+    assert {target["state"] for target in document["targets"]} == {"absent"}
+
+
+def test_machine_strings_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    for file, text in (
+        ("proc/sys/kernel/hostname", "evil\x1b[2Jname\n"),
+        ("sys/block/sda/size", "2048\n"),
+        ("sys/block/sda/device/model", "\x1b]0;x\x07[bold]disk\n"),
+    ):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    text = run("status", "--root", str(tmp_path))
+    assert "\x1b" not in text
+    assert "evil?[2Jname" in text
+    assert "[bold]disk" in text
+
+
+def test_no_such_capture_is_bad_input() -> None:
+    assert "nonesuch" in run("status", "--root", "/nonesuch", expect=2)
+
+
+def test_doctor_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "proc").mkdir()
+    text = run("doctor", "--root", str(tmp_path))
+    assert "cpufreq is not in this capture." in text
+    assert NO_CPUFREQ not in text
+    for arguments in (["--root", str(tmp_path)], ["--demo"], []):
+        document = json.loads(run("doctor", *arguments, "--json"))
+        json_schema.check(document)
+        assert document["tick_ms"] > 0
