@@ -200,12 +200,14 @@ class TimeChart(LineWidget):
         lines = [Columns(width) for _ in range(height)]
         self._put_plot(lines[title:], cells, plot_width)
         self._put_ticks(lines[title : title + plot_height], top)
+        title_end = 0
         if title:
-            end = lines[0].put(1, data.title, "fg")
-            end = lines[0].put(end + 1, data.unit, "dim")
-            lines[0].put(end + 3, data.note, "dim")
+            title_end = lines[0].put(1, data.title, "fg")
+            title_end = lines[0].put(title_end + 1, data.unit, "dim")
+            title_end = lines[0].put(title_end + 3, data.note, "dim")
         for column in self._marker_columns(plot_width):
-            for line in lines[: title + plot_height]:
+            through_title = 0 if _GUTTER + column > title_end else title
+            for line in lines[through_title : title + plot_height]:
                 if line.is_blank(_GUTTER + column):
                     line.put(_GUTTER + column, "┊", "rule")
         sentence = clean(data.empty)
@@ -280,8 +282,10 @@ class TimeChart(LineWidget):
             for series in self._data.series
             if series.points and finite(series.points[-1]) is not None
         ]
+        up = self._raster().up
         wanted = [
-            height - 1 - dot_row(finite(value) or 0.0, top, height * 4) // 4 for _, value in newest
+            height - 1 - dot_row(finite(value) or 0.0, top, height * up) // up
+            for _, value in newest
         ]
         column = _GUTTER + width + 1
         for (series, value), row in zip(newest, spread_labels(wanted, height), strict=True):

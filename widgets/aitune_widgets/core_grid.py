@@ -128,6 +128,8 @@ class CoreGrid(LineWidget, can_focus=True):
 
     def show(self, nodes: Sequence[NodeCores], legend: str = "") -> None:
         """Show these nodes; the legend explains heights in full mode."""
+        if (tuple(nodes), legend) == (self._cores, self._legend):
+            return
         self._cores = tuple(nodes)
         self._legend = legend
         self._cpus = _numbers(self._cores)
@@ -230,6 +232,11 @@ class CoreGrid(LineWidget, can_focus=True):
             if self._cursor in cpus:
                 return node, cpus.index(self._cursor)
         return None
+
+    def resized(self) -> None:
+        """Show the nodes from the first one on, if the cursor can be seen then."""
+        self._top = 0
+        self._reveal()
 
     def _reveal(self) -> None:
         width, height = self.content_size

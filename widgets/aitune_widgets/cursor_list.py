@@ -156,6 +156,11 @@ class CursorList(LineWidget, can_focus=True):
 
     # Moving
 
+    def resized(self) -> None:
+        """Show no blanks while items are hidden above, and the cursor's item."""
+        self._top = max(0, min(self._top, self._last_top()))
+        self._reveal()
+
     def _nearest(self, index: int) -> int:
         """The selectable item at, after or else before an index; -1 when there is none."""
         after = [i for i, key in enumerate(self._keys) if key is not None and i >= index]

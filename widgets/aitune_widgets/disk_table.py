@@ -129,6 +129,8 @@ class DiskTable(CursorList):
 
     def show(self, rows: Sequence[DiskRow]) -> None:
         """Show these devices; the cursor stays on its device and column."""
+        if tuple(rows) == self._items:
+            return
         self._items = tuple(rows)
         self.set_keys([row.key for row in self._items])
 

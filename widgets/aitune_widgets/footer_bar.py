@@ -106,9 +106,9 @@ class FooterBar(LineWidget):
 
     def show(self, left: tuple[KeyHint, ...], right: tuple[KeyHint, ...] = ()) -> None:
         """Show these keys: those of the panel left, those that are always there right."""
-        self._left = left
-        self._right = right
-        self.repaint()
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.repaint()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """One line."""

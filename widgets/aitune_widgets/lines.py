@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.geometry import Region, Size
-from textual.strip import Strip
 from textual.widget import Widget
 
 from aitune_widgets.text import Columns, Line, Row, strip_of, wrap
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.style import Style
     from textual import events
+    from textual.strip import Strip
 
 
 class LineWidget(Widget):
@@ -62,13 +62,23 @@ class LineWidget(Widget):
         if changed:
             self.refresh(*changed)
 
+    def notify_style_update(self) -> None:
+        """Another theme may draw other signs."""
+        super().notify_style_update()
+        if self.is_mounted and self.content_size:
+            self.repaint()
+
     @property
     def _is_auto(self) -> bool:
         return self.styles.height is not None and self.styles.height.is_auto
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay the rows out for the new width."""
+        """Lay the rows out for the new size."""
+        self.resized()
         self.repaint()
+
+    def resized(self) -> None:
+        """The room has changed: a widget that scrolls brings its cursor into view."""
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The height wanted at this width."""

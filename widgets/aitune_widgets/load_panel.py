@@ -56,8 +56,9 @@ class LoadPanel(LineWidget):
 
     def show(self, view: LoadView) -> None:
         """Show this."""
-        self._view = view
-        self.repaint()
+        if view != self._view:
+            self._view = view
+            self.repaint()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """The full form, or three lines where there is no room for it."""

@@ -75,8 +75,9 @@ class MemoryStrip(LineWidget):
 
     def show(self, data: StripData) -> None:
         """Show this."""
-        self._data = data
-        self.repaint()
+        if data != self._data:
+            self._data = data
+            self.repaint()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """Bar, labels, and the load where there is one."""

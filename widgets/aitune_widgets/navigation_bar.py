@@ -54,9 +54,9 @@ class NavigationBar(LineWidget):
 
     def show(self, tabs: tuple[Tab, ...], active: str) -> None:
         """Show these tabs, the one with key `active` as the page that is open."""
-        self._tabs = tabs
-        self._active = active
-        self.repaint()
+        if (tabs, active) != (self._tabs, self._active):
+            self._tabs, self._active = tabs, active
+            self.repaint()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """One line: long names where they fit, short ones elsewhere."""
@@ -74,16 +74,23 @@ class NavigationBar(LineWidget):
 def navigation_line(
     tabs: Sequence[Tab], active: str, right: str, width: int
 ) -> tuple[Line, tuple[Place, ...]]:
-    """The line, and first column, last+1 column and key of each tab in it."""
-    long = [_tab(tab, tab.title, active=tab.key == active) for tab in tabs]
-    gap = 1
-    if 1 + sum(width_of(t) + gap for t in long) > width:
-        long = [_tab(tab, tab.short, active=tab.key == active) for tab in tabs]
-        gap = 0
+    """The line, and where each tab stands in it: in full, in short, without badges, as numbers."""
+    forms = (
+        [_tab(tab, tab.title, active=tab.key == active) for tab in tabs],
+        [_tab(tab, tab.short, active=tab.key == active) for tab in tabs],
+        [_tab(tab, tab.short, active=tab.key == active, badges=False) for tab in tabs],
+        [_tab(tab, "", active=tab.key == active, badges=False) for tab in tabs],
+    )
+    gaps = (1, 0, 0, 0)
+    widths = [
+        1 + sum(width_of(t) + gap for t in form) for form, gap in zip(forms, gaps, strict=True)
+    ]
+    chosen = next((i for i, needed in enumerate(widths) if needed <= width), len(forms) - 1)
+    shown, gap = forms[chosen], gaps[chosen]
     columns = Columns(width)
     column = 1
-    places = []
-    for tab, line in zip(tabs, long, strict=True):
+    places: list[Place] = []
+    for tab, line in zip(tabs, shown, strict=True):
         end = columns.put_line(column, line)
         places.append((column, end, tab.key))
         column = end + gap
@@ -92,14 +99,13 @@ def navigation_line(
     return columns.line(), tuple(places)
 
 
-def _tab(tab: Tab, name: str, *, active: bool) -> Line:
-    badges = tuple((clean(text), tone) for text, tone in tab.badges)
-    spaced = ((" ", "fg"), *badges) if badges else ()
+def _tab(tab: Tab, name: str, *, active: bool, badges: bool = True) -> Line:
     key_tone: Tone = "focus-bold" if active else "dim"
     name_tone: Tone = "strong" if active else "fg"
-    return (
-        (f" {clean(tab.key)} ", key_tone),
-        (clean(name), name_tone),
-        *spaced,
-        (" ", "fg"),
-    )
+    parts: list[Segment] = [(f" {clean(tab.key)} ", key_tone)]
+    if name:
+        parts.append((f"{clean(name)} ", name_tone))
+    if badges and tab.badges:
+        parts.extend((clean(text), tone) for text, tone in tab.badges)
+        parts.append((" ", "fg"))
+    return tuple(parts)

@@ -154,6 +154,8 @@ class SettingTable(CursorList):
 
     def show(self, rows: Sequence[SettingRow]) -> None:
         """Show these rows; the cursor stays on its key."""
+        if tuple(rows) == self._items:
+            return
         self._items = tuple(rows)
         self.set_keys(
             [

@@ -151,6 +151,7 @@ class Columns:
         self.width = max(0, width)
         self._chars: list[str] = [" "] * self.width
         self._tones: list[Tone] = ["fg"] * self.width
+        self._wide = False
 
     def put(self, column: int, text: str, tone: Tone = "fg") -> int:
         """Write text from a column on; returns the column after it."""
@@ -160,6 +161,7 @@ class Columns:
                 self._chars[column] = char
                 self._tones[column] = tone
                 if size == 2:
+                    self._wide = True
                     self._chars[column + 1] = ""
                     self._tones[column + 1] = tone
             column += size
@@ -189,7 +191,7 @@ class Columns:
 
     def line(self) -> Line:
         """The whole line, exactly `width` cells."""
-        chars = self._whole_chars()
+        chars = self._whole_chars() if self._wide else self._chars
         runs: list[Segment] = []
         start = 0
         for end in range(1, self.width + 1):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
+
 from aitune_widgets.bars import unit
 from aitune_widgets.footer_bar import HintChosen, Place, place_at
 from aitune_widgets.lines import LineWidget
@@ -34,6 +36,7 @@ class TrialView:
         back: Verb of R.
         until: After the seconds.
         outcome_short: Counts, where the outcome does not fit.
+        reassurance_short: The same in fewer words, likewise.
     """
 
     number: int | str
@@ -47,6 +50,7 @@ class TrialView:
     back: str = "put back now"
     until: str = "until every setting goes back"
     outcome_short: tuple[Segment, ...] = ()
+    reassurance_short: str = ""
 
 
 class TrialBand(LineWidget):
@@ -91,7 +95,7 @@ class TrialBand(LineWidget):
             self._time_line(width, amber),
             _drain_line(view, width, amber),
             _outcome_line(view, width),
-            _text_line(view.reassurance, width),
+            _reassurance_line(view, width),
         )
         return tuple(Row(line, ground) for line in lines)
 
@@ -170,7 +174,10 @@ def _outcome_line(view: TrialView, width: int) -> Line:
     return columns.line()
 
 
-def _text_line(text: str, width: int) -> Line:
+def _reassurance_line(view: TrialView, width: int) -> Line:
     columns = Columns(width)
-    columns.put(2, fit(clean(text), max(0, width - 4)), "dim")
+    text = clean(view.reassurance)
+    if cell_len(text) > width - 4 and view.reassurance_short:
+        text = clean(view.reassurance_short)
+    columns.put(2, fit(text, max(0, width - 4)), "dim")
     return columns.line()

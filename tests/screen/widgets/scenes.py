@@ -160,7 +160,8 @@ WORK = (
     WorkRow("numa", "1", "kernel.numa_balancing", "1", "0", "advised", "▲", "differs"),
     WorkRow("maps", "1", "vm.max_map_count", "65530", "262144", "advised", "▲", "differs"),
     WorkRow(
-        "governor", "2", "cpu.governor  node1", "powersave", "performance", "advised", "▲", "differs"
+        "governor", "2", "cpu.governor  node1", "powersave", "performance", "advised", "▲",
+        "differs",
     ),
     WorkRow("ahead", "3", "read_ahead_kb  4 × nvme", "128", "4096", "advised", "▲", "differs"),
     WorkRow("ratio", "1", "vm.overcommit_ratio", "50", "90", "staged", "◆", "staged", "staged"),
@@ -174,6 +175,7 @@ TRIAL = TrialView(
     "Closing this terminal is safe: the root helper puts everything back at 12:05:12.",
     keep="keep all 3",
     outcome_short=(("✓", "ok"), (" 2 written and read back", "fg")),
+    reassurance_short="Closing this terminal is safe: all goes back at 12:05:12.",
 )  # fmt: skip
 PLAN = (
     PlanRow(
@@ -202,7 +204,8 @@ CHANGES = (
     ChangeRow("17", "17", "profile classic, 3 changes", "", "◆", "staged", "staged"),
     ChangeRow("16", "16", "thp.defrag  always → madvise", "11:58", "✓", "kept", "ok"),
     ChangeRow(
-        "13", "13", "hugepages.1048576kB  0 → 8, got 5", "11:22", "▲", "partial, reverted", "differs"
+        "13", "13", "hugepages.1048576kB  0 → 8, got 5", "11:22", "▲", "partial, reverted",
+        "differs",
     ),
 )  # fmt: skip
 RUNS = (
