@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE, help="where to write them")
     arguments = parser.parse_args()
     os.environ["TZ"] = "UTC"
-    os.environ["COLORTERM"] = "truecolor"
+    os.environ["TERM"], os.environ["COLORTERM"] = "xterm-256color", "truecolor"
     os.environ.pop("NO_COLOR", None)
     time.tzset()
     for size in SIZES:

@@ -92,17 +92,20 @@ def _bytes_done(phase: float) -> int:
     """Bytes read after `phase` seconds of a round: a steady rate with a little unrest."""
     if phase >= READING_S:
         return MODEL_BYTES
-    # Even about the second before time 0, and whole in ten: both means are then the steady rate.
-    middle = _STARTED_S - 0.5
-    unrest = sum(
-        size * (_wave(phase - middle, period) - _wave(0.5, period))
-        for size, period in ((0.5e9, 10.0), (0.15e9, 5.0))
-    )
+    since_zero = phase - _STARTED_S
+    unrest = _unrest(since_zero) - _unrest(0.0)
     return min(MODEL_BYTES, max(0, round(RATE * phase + unrest)))
 
 
-def _wave(seconds: float, period: float) -> float:
-    return math.cos(2 * math.pi * seconds / period)
+def _unrest(t: float) -> float:
+    """Bytes by which the read is ahead of its steady rate: a slow swell and a quick ripple.
+
+    They are so placed that the means of the second and of the ten seconds before time 0 are both
+    the steady rate.
+    """
+    swell = 1.6e9 * math.cos(2 * math.pi * (t + 5.0) / 26.0)
+    ripple = 0.29053e9 * math.sin(2 * math.pi * (t + 0.5) / 5.0)
+    return swell + ripple
 
 
 def _fullness(phase: float) -> float:

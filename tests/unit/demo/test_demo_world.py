@@ -103,13 +103,28 @@ def test_disks_hang_where_their_links_say(demo: DemoMachine) -> None:
     assert not demo.host.exists("/sys/block/md0/queue/scheduler")
 
 
-def test_a_second_reads_what_the_rate_says(demo: DemoMachine) -> None:
-    disks = [f"nvme{number}n1" for number in range(4)]
-    before = {disk: bytes_read(demo, disk) for disk in disks}
-    demo.world.advance(10)
-    rates = [(bytes_read(demo, disk) - before[disk]) / 10e9 for disk in disks]
-    assert sum(rates) == pytest.approx(6.1, abs=0.1)
-    assert all(rate == pytest.approx(1.525, abs=0.05) for rate in rates)
+@pytest.mark.parametrize("seconds", [1, 10])
+def test_up_to_time_zero_it_reads_at_the_rate_of_the_pictures(seconds: int) -> None:
+    demo = DemoMachine(at=-seconds)
+    try:
+        disks = [f"nvme{number}n1" for number in range(4)]
+        before = [bytes_read(demo, disk) for disk in disks]
+        demo.world.advance(seconds)
+        moved = [bytes_read(demo, disk) - old for disk, old in zip(disks, before, strict=True)]
+    finally:
+        demo.close()
+    assert sum(moved) / seconds == pytest.approx(6.1e9, rel=0.001)
+    assert [round(size / seconds / 1e9, 2) for size in moved] == [1.53, 1.52, 1.53, 1.52]
+
+
+def test_the_rate_sways(demo: DemoMachine) -> None:
+    seen = []
+    for _ in range(30):
+        before = bytes_read(demo, "nvme0n1")
+        demo.world.advance(1)
+        seen.append((bytes_read(demo, "nvme0n1") - before) / 1e9)
+    assert 1.2 < min(seen) < 1.45
+    assert 1.6 < max(seen) < 1.8
 
 
 def test_what_is_read_turns_from_free_into_cache(demo: DemoMachine) -> None:
@@ -117,7 +132,7 @@ def test_what_is_read_turns_from_free_into_cache(demo: DemoMachine) -> None:
     demo.world.advance(20)
     after = meminfo(demo)
     grown = after["Cached"] - before["Cached"]
-    assert grown * 1024 == pytest.approx(122e9, rel=0.02)
+    assert grown * 1024 == pytest.approx(122e9, rel=0.05)
     assert before["MemFree"] - after["MemFree"] == grown
     assert before["MemAvailable"] == after["MemAvailable"]
 
