@@ -8,6 +8,7 @@ has the file mapped, for which there is no remedy here.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,16 @@ def evict(files: Iterable[str]) -> None:
     for path in files:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
+            _write_back(fd)
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(fd)
+
+
+def _write_back(fd: int) -> None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # A file system that is never written, such as squashfs, has no fsync and no dirty pages.
+        if error.errno not in (errno.EINVAL, errno.EROFS):
+            raise

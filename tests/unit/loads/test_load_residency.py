@@ -37,6 +37,12 @@ def test_evicting_empties_the_cache_also_of_dirty_pages(file: str) -> None:
     assert residency([file]) == 0.0
 
 
+def test_a_file_system_without_fsync_can_be_evicted_from() -> None:
+    with Path("/proc/version").open("rb") as file, pytest.raises(OSError, match="Invalid"):
+        os.fsync(file.fileno())
+    evict(["/proc/version"])
+
+
 def test_residency_counts_pages_of_all_files(file: str, tmp_path: Path) -> None:
     other = tmp_path / "other.bin"
     other.write_bytes(bytes(2 << 20))
