@@ -214,6 +214,10 @@ class Board(App[int]):
         """Another size may be another layout."""
         self.call_after_refresh(self.redraw)
 
+    def on_opened(self) -> None:
+        """A dialog opened: it shows the present moment too."""
+        self.redraw()
+
     # What the threads report
 
     def on_sample_taken(self, event: events.SampleTaken) -> None:

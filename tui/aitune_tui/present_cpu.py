@@ -10,6 +10,7 @@ from aitune_tui.present_machine import policy_of_cpu
 from aitune_tui.present_settings import cpus_label, heading, setting_row
 from aitune_tui.selection import select
 from aitune_tui.words import counted, ghz, joined_numbers, percent
+from aitune_widgets.glyphs import GLYPHS
 from aitune_widgets.setting_table import SettingRow
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def core(state: State, cpu: int | None) -> Core:
     if select(key, state.statuses).statuses:
         rows.append(setting_row(state, key, select(key, state.statuses), _GOVERNOR))
     rows += _limits(policy)
+    low, high = ghz(policy.hardware_min_khz, 1), ghz(policy.hardware_max_khz, 1)
     facts: list[Line] = [
         ((f"Core {seen.number}", "strong"), (f"   {policy.name}, {where}", "dim")),
         ((f"{ghz(policy.current_khz)} GHz", "strong"), (f"   {busy}", "fg")),
+        ((f"The hardware goes from {low} to {high} GHz.", "dim"),),
     ]
     if len(policy.cpus) > 1:
         facts.append(((f"One policy for cpu {joined_numbers(policy.cpus)}.", "dim"),))
@@ -71,15 +74,11 @@ def core(state: State, cpu: int | None) -> Core:
 
 def _limits(policy: Policy) -> Iterator[SettingRow]:
     """The limits of a policy, which can be seen but not set yet."""
-    for name, khz, hardware in (
-        ("cpu.min_freq", policy.min_khz, policy.hardware_min_khz),
-        ("cpu.max_freq", policy.max_khz, policy.hardware_max_khz),
-    ):
+    for name, khz in (("cpu.min_freq", policy.min_khz), ("cpu.max_freq", policy.max_khz)):
         if khz is not None:
-            note = "as the hardware" if khz == hardware else f"hardware {ghz(hardware, 1)}"
             yield SettingRow(
-                key=f"limit:{name}", label=name, value=ghz(khz, 1), unit="GHz", glyph="·",
-                word=note, tone="dim", dim=True,
+                key=f"limit:{name}", label=name, value=ghz(khz, 1), unit="GHz",
+                glyph=GLYPHS["info"], word="info", dim=True,
             )  # fmt: skip
 
 

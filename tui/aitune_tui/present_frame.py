@@ -64,7 +64,7 @@ def machine_facts(identity: Identity) -> tuple[str, str]:
     """What the machine is, long and short."""
     nodes = f", {counted(len(identity.nodes), 'node')}" if len(identity.nodes) > 1 else ""
     long = [counted(identity.cpus, "core") + nodes, f"{gib(identity.memory)} GiB"]
-    short = [f"{identity.cpus}c", f"{identity.memory / 2**30:.0f}G"]
+    short = [f"{identity.cpus}c", f"{identity.memory // 2**30}G"]
     if identity.gpus:
         long.append(gpu_text(identity.gpus))
         short.append(gpu_text(identity.gpus, "×"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aitune_backends.catalogue import ENTRIES
@@ -96,12 +97,14 @@ def _reason(selection: Selection) -> str:
 
 
 def _meaning(state: State, selection: Selection) -> ChangeText | None:
-    """What it would mean to set the value that is staged or advised, or the present one again."""
+    """What it would mean to set the value that is staged or advised; None where it is set."""
     if selection.knob not in ENTRIES or not selection.statuses:
         return None
     status = selection.statuses[0]
     now = status.value or ""
     wanted = state.staged.get(selection.targets[0], status.advised or now)
+    if wanted == now:
+        return None
     item = Item(status.knob, status.instance, status.path, now, wanted)
     return change_text(item, state.facts)
 
@@ -125,6 +128,8 @@ def fields(state: State, selection: Selection) -> tuple[Field, ...]:
         shown.append(Field("Why", reason))
     if meaning is not None:
         shown.append(Field("Risk", f"{meaning.risk.capitalize()}. {meaning.danger}"))
+    elif entry is not None:
+        shown.append(Field("Risk", f"{entry.risk.capitalize()}, for a change of it."))
     read = f", read {clock(state.surveyed)}" if state.surveyed else ""
     return (
         *shown,
@@ -144,10 +149,16 @@ def short_fields(state: State, selection: Selection) -> tuple[Field, ...]:
     if entry is None:
         return (Field("", reason or "Nothing is known of this setting."),)
     return (
-        Field("", reason or entry.what),
-        Field("Evidence", _stars_of(selection)),
+        Field("", reason or first_sentence(entry.what)),
+        Field("Evidence", first_sentence(_stars_of(selection))),
         Field("Set by", _set_by(selection)),
     )
+
+
+def first_sentence(text: str) -> str:
+    """A text up to its first full stop or semicolon, for places with room for no more."""
+    end = re.search(r"[.;:](?=\s)", text)
+    return text if end is None else f"{text[: end.start()]}."
 
 
 def first_run_fields(state: State) -> tuple[Field, ...]:

@@ -43,19 +43,23 @@ class LoadTrack:
         self._pid = -1
         self._since = 0.0
         self._rates: deque[tuple[float, float]] = deque()
+        self._last: tuple[float, int] | None = None
 
     def add(self, sample: Sample) -> None:
         """Take over one tick."""
         load = busiest(sample)
         if load is None:
-            self._pid = -1
+            self._pid, self._last = -1, None
             self._rates.clear()
             return
         if load.pid != self._pid:
-            self._pid, self._since = load.pid, sample.at
+            self._pid, self._since, self._last = load.pid, sample.at, None
             self._rates.clear()
-        if load.rate:
-            self._rates.append((sample.at, load.rate))
+        if self._last is not None and sample.at > self._last[0]:
+            rate = (load.done - self._last[1]) / (sample.at - self._last[0])
+            if rate > 0:
+                self._rates.append((sample.at, rate))
+        self._last = (sample.at, load.done)
         while self._rates and self._rates[0][0] < sample.at - _RATE_SECONDS:
             self._rates.popleft()
 
@@ -122,7 +126,7 @@ def load_view(state: State, track: LoadTrack, *, can_run: bool, short: bool) -> 
         range_=range_,
         rate=gb(load.rate),
         done=f"{gb(load.done)} of {gb(load.total)} GB",
-        files=f"file {load.files_open} of {load.files}",
+        files=f"{load.files_open} of {counted(load.files, 'file')} open",
         sentences=(first,) if short else (first, *_advice_lines(state)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from aitune_backends.advice import is_made_up
 from aitune_backends.targets import ABSENT, DIFFERS, INFO
 from aitune_tui.present_settings import mark_of, wanted_text
 from aitune_tui.selection import Selection, Target
@@ -66,10 +67,15 @@ def disk_rows(state: State, history: History) -> tuple[DiskRow, ...]:
     top = max((max(history.disk(d.name), default=0.0) for d in sample.disks), default=0.0)
     rows = [
         _disk_row(state, disk, by_target, history, top)
-        for disk in sample.disks
+        for disk in sorted(sample.disks, key=_order)
         if _passes(state, disk, by_target)
     ]
     return tuple(rows)
+
+
+def _order(disk: Disk) -> int:
+    """Disks first, then what is made of them, then loops and memory; else as they came."""
+    return 2 if is_made_up(disk.name) else 1 if disk.slaves else 0
 
 
 def _passes(state: State, disk: Disk, by_target: Mapping[Target, TargetStatus]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aitune_backends import sentences as shared
 from aitune_backends.describe import ChangeText, Facts, change_text
 from aitune_backends.shell import commands
+from aitune_backends.targets import INERT
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import (
     AS_WANTED,
@@ -18,9 +19,11 @@ from aitune_helper.messages import (
     STALE,
     UNCHANGED,
 )
-from aitune_tui.present_inspect import stars
+from aitune_tui.present_inspect import first_sentence, stars
 from aitune_tui.present_settings import all_counts
+from aitune_tui.selection import Target
 from aitune_tui.sentences import outcome, question
+from aitune_tui.state import shown_as
 from aitune_tui.words import clock, counted, hour
 from aitune_widgets.changes_list import ChangeRow
 from aitune_widgets.glyphs import GLYPHS
@@ -103,7 +106,8 @@ def first_line(plan: Plan, meanings: tuple[ChangeText, ...]) -> Line:
 
 def _detail(item: Item, meaning: ChangeText, *, short: bool) -> tuple[Field, ...]:
     """One change in full, or the four fields that a small screen has room for."""
-    shown = [Field("Effect", meaning.effect), Field("Danger", meaning.danger)]
+    effect = first_sentence(meaning.effect) if short else meaning.effect
+    shown = [Field("Effect", effect), Field("Danger", meaning.danger)]
     if not short:
         evidence = f"{stars(meaning.stars)} {meaning.evidence}".strip()
         shown.append(Field("Evidence", evidence))
@@ -127,18 +131,22 @@ def copied(plan: Plan) -> str:
 
 
 def trial_view(
-    trial: Trial, seconds_left: float, total: float, ends: float, *, short: bool, owner: bool
-) -> TrialView:
+    state: State, seconds_left: float, total: float, ends: float, *, short: bool, owner: bool
+) -> TrialView | None:
     """The band of the open trial.
 
     Args:
-        trial: The trial.
+        state: What is known; its open trial.
         seconds_left: Until it goes back.
         total: The longest time left that was seen.
         ends: Wall clock at which it goes back.
         short: 80 columns: results as counts.
         owner: Whether it is ours to keep.
     """
+    trial = state.pending
+    if trial is None:
+        return None
+    inert = frozenset(Target(s.knob, s.instance) for s in state.statuses if s.state == INERT)
     back = f"puts everything back at {clock(ends)}."
     asks = question(trial)
     if asks:
@@ -156,7 +164,7 @@ def trial_view(
         title=shared.title(trial),
         seconds_left=left,
         seconds_total=max(math.ceil(total), left, 1),
-        outcome=_outcomes(trial),
+        outcome=_outcomes(trial, inert, state.default_pool_kib),
         outcome_short=_counts(trial),
         reassurance=reassurance,
         urgent=seconds_left <= URGENT_SECONDS,
@@ -165,7 +173,7 @@ def trial_view(
     )
 
 
-def _outcomes(trial: Trial) -> Line:
+def _outcomes(trial: Trial, inert: frozenset[Target], default_pool_kib: int | None) -> Line:
     """What was really read back, item by item; of many, the first ones and how many more."""
     parts: list[Segment] = []
     groups: dict[tuple[str, str, str, str | None, str], int] = {}
@@ -183,7 +191,10 @@ def _outcomes(trial: Trial) -> Line:
             break
         shown += 1
         text = outcome(item if times == 1 else item._replace(instance=f"×{times}"))
-        if item.status in AS_WANTED:
+        target = shown_as(Target(item.knob, item.instance), default_pool_kib)
+        if item.status in AS_WANTED and target in inert:
+            parts += [("○", "dim"), (f" {text}, inert    ", "dim")]
+        elif item.status in AS_WANTED:
             parts += [("✓", "ok"), (f" {text}    ", "fg")]
         elif item.status == PARTIAL:
             parts += [("▲", "differs"), (f" {text}    ", "differs-bold")]

@@ -12,7 +12,7 @@ from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import AS_WANTED, PARTIAL
 from aitune_tui.selection import Selection, Target, each_key, group_key, select
-from aitune_tui.words import UNKNOWN, joined_numbers
+from aitune_tui.words import UNKNOWN, ghz, joined_numbers
 from aitune_widgets.glyphs import GLYPHS
 from aitune_widgets.setting_table import SettingRow
 from aitune_widgets.work_list import WorkRow
@@ -234,6 +234,22 @@ def cpu_rows(state: State) -> tuple[SettingRow, ...]:
     """The settings of the CPUs, with one row for each group of equal values."""
     knobs = knobs_of(state, lambda group: group == CPU_GROUP)
     return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in knobs))
+
+
+def limit_rows(state: State) -> tuple[SettingRow, ...]:
+    """The limits of the frequencies, which can be seen but not set yet."""
+    policies = state.sample.policies if state.sample else ()
+    rows: list[SettingRow] = []
+    for name, limits in (
+        ("cpu.min_freq", {policy.min_khz for policy in policies}),
+        ("cpu.max_freq", {policy.max_khz for policy in policies}),
+    ):
+        known = sorted(khz for khz in limits if khz is not None)
+        if known and _passes(state, name):
+            text = ghz(known[0], 1) if len(known) == 1 else f"{len(known)} values"
+            unit = "GHz" if len(known) == 1 else ""
+            rows.append(SettingRow(name, name, text, unit, glyph=GLYPHS["info"], word="info"))
+    return tuple(rows)
 
 
 def heading(text: str) -> SettingRow:

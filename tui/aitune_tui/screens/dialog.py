@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 
-from aitune_tui.screens.frame import Frame
+from aitune_tui.screens.frame import Frame, set_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,10 @@ def press(app: App[int], printed: str) -> None:
     app.simulate_key(_KEY_NAMES.get(printed, printed))
 
 
+class Opened(Message):
+    """A dialog is there and has drawn nothing yet."""
+
+
 class Dialog(ModalScreen[T | None]):
     """A box over the page. The frame above it stays live and bright.
 
@@ -65,10 +70,12 @@ class Dialog(ModalScreen[T | None]):
 
     def on_mount(self) -> None:
         """Name the box, as it is: a title may hold names from the machine."""
-        self.query_one("#box").border_title = Content(f" {self._title} ")
+        self.query_one("#box").border_title = Content(self._title)
+        self.post_message(Opened())
 
     def redraw(self, view: View, page: str) -> None:
         """Show one moment; a subclass adds what it shows of it."""
+        set_layout(self, view)
         self.query_one(Frame).show(view, page)
 
     def action_leave(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.containers import Vertical
 
@@ -16,10 +16,21 @@ from aitune_widgets.navigation_bar import NavigationBar
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from aitune_tui.view import View
+    from textual.screen import Screen
+
+    from aitune_tui.view import Layout, View
 
 # These pages have no Load panel: a load is followed in one line under the strip.
 _PAGES_WITH_LOAD_LINE = frozenset("123567")
+
+
+LAYOUTS: tuple[Layout, ...] = ("tiny", "compact", "normal", "wide")
+
+
+def set_layout(screen: Screen[Any], view: View) -> None:
+    """Tell the style sheet how the terminal is used."""
+    for layout in LAYOUTS:
+        screen.set_class(view.layout == layout, f"-{layout}")
 
 
 class Frame(Vertical):

@@ -16,7 +16,7 @@ from aitune_tui.screens.block import BlockPage
 from aitune_tui.screens.changes import ChangesPage, DoctorPage
 from aitune_tui.screens.cpu import CpuPage
 from aitune_tui.screens.dialog import press
-from aitune_tui.screens.frame import Frame
+from aitune_tui.screens.frame import Frame, set_layout
 from aitune_tui.screens.measure import ComparePage, LoadPage
 from aitune_tui.screens.memory import MemoryPage
 from aitune_tui.screens.overview import Overview
@@ -106,6 +106,8 @@ class MainScreen(Screen[None]):
         Binding("q", "app.ask_quit", show=False),
     ]
 
+    AUTO_FOCUS = ""
+
     def __init__(self) -> None:
         super().__init__(id="main")
         self.page_key = "0"
@@ -163,8 +165,7 @@ class MainScreen(Screen[None]):
 
     def redraw(self, view: View, page: str = "") -> None:
         """Show one moment."""
-        for layout in ("tiny", "compact", "normal", "wide"):
-            self.set_class(view.layout == layout, f"-{layout}")
+        set_layout(self, view)
         self.query_one(Frame).show(view, self.page_key)
         self._show_trial(view)
         self._show_notice(view)
@@ -177,8 +178,17 @@ class MainScreen(Screen[None]):
         if not self.selected and view.state.surveyed and view.state.helper in {"ready", "root"}:
             self.selected = self.page.selected_key
         self.show_selection(view)
+        self._settle_focus()
         shown = hints.footer(view, self.page, self.focused)
         self.query_one(FooterBar).show(*shown)
+
+    def _settle_focus(self) -> None:
+        """Something on the page always has the focus, also after another layout hid it."""
+        focused = self.focused
+        if focused is None or not all(w.display for w in focused.ancestors_with_self):
+            home = self.page.home()
+            if home is not None:
+                home.focus()
 
     # What is selected
 
@@ -317,13 +327,16 @@ class MainScreen(Screen[None]):
             self._total_seconds = 0.0
             return
         self._total_seconds = max(self._total_seconds, left)
-        ours = trial.owner_uid == view.uid
-        short = view.layout in {"compact", "tiny"}
-        band.show(
-            present_plan.trial_view(
-                trial, left, self._total_seconds, view.wall + left, short=short, owner=ours
-            )
+        shown = present_plan.trial_view(
+            view.state,
+            left,
+            self._total_seconds,
+            view.wall + left,
+            short=view.is_compact,
+            owner=trial.owner_uid == view.uid,
         )
+        if shown is not None:
+            band.show(shown)
         if left <= _BELL_SECONDS and self._rung != trial.id:
             self._rung = trial.id
             self.app.bell()

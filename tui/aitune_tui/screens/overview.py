@@ -123,8 +123,8 @@ class Overview(Page):
 
     def home(self) -> Widget | None:
         """The work list, or the memory panel."""
-        work = self.query_one("#work", WorkList)
-        return work if work.is_on_screen and work.display else self.query_one("#memory")
+        compact = self.screen.has_class("-compact")
+        return self.query_one("#work" if compact else "#memory")
 
     def point_at(self, key: str) -> bool:
         """Put the cursor of the memory table, or of the work list, on a row."""
@@ -167,7 +167,8 @@ class Overview(Page):
         note = self.query_one("#no-cpufreq", TextBlock)
         note.display = state.sample is not None and not has_control
         note.show((((sentences.NO_CPUFREQ, "dim"),),))
-        self.query_one("#cpu", SettingTable).show(present_settings.cpu_rows(state))
+        rows = (*present_settings.cpu_rows(state), *present_settings.limit_rows(state))
+        self.query_one("#cpu", SettingTable).show(rows)
         right: list[Segment] = []
         if state.sample is not None:
             right.append((present_machine.cpu_word(state), "dim"))
