@@ -89,7 +89,7 @@ type Change (knob: string, instance: string, value: string, expected: ?string)
 type Part (instance: string, old: string, effective: ?string)
 type Item (knob: string, instance: string, path: string, old: string, requested: string,
   effective: ?string, status: string, errno: ?string, note: string, undo: string, parts: []Part)
-type Plan (items: []Item, warnings: []string, hash: string)
+type CheckedPlan (items: []Item, warnings: []string, hash: string)
 type Trial (id: string, number: int, owner_uid: int, owner_name: string, attested: bool,
   tty: ?string, started: float, deadline: ?float, state: string, items: []Item, persist: bool,
   persisted: string, complete: bool, message: string, title: string, undo_of: ?string)
@@ -99,7 +99,7 @@ method Hello(protocol_max: int, client: string, client_version: string) -> (prot
   helper_version: string, bundle_sha256: string, knob_hash: string, euid: int, caller_uid: int,
   attested: bool, journal_ok: bool, guardian: string, container: string, pending: ?Trial,
   notices: []string)
-method Plan(changes: []Change, force: bool) -> (plan: Plan)
+method Plan(changes: []Change, force: bool) -> (plan: CheckedPlan)
 method Apply(changes: []Change, plan_hash: string, ttl_s: float, on_partial: string, persist: bool,
   message: string, title: string, force: bool, undo_of: ?string) -> (progress: ?Progress,
   trial: ?Trial)

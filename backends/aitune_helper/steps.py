@@ -97,7 +97,7 @@ def write_item(
                 break
             kernel.write(path, value)
             now = plan.reading(kernel, knob, item.instance)
-            if now != value:
+            if now != value or now == item.requested:
                 break
             on_step(item._replace(effective=now))
     except OSError as error:
