@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ from aitune_backends.exercise_checks import MEMINFO, parse_sysctl
 from aitune_backends.loads.records import Finished, Progress
 from aitune_helper.messages import Change
 from aitune_helper.plan import make_plan
+from aitune_tui.cli.common import Failure, Options
+from aitune_tui.cli.exercise import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -302,6 +305,33 @@ def test_the_trial_is_extended_while_the_load_is_timed(
             assert extended.wait(10)
     assert exercise.undone is not None
     assert exercise.undone.complete
+
+
+def test_the_object_of_the_command_fits_its_schema(
+    exercise: Exercise, capsys: pytest.CaptureFixture[str], fits: Callable[[object, str], str]
+) -> None:
+    report = Report(Options(json=True))
+    for step in exercise.steps():
+        report.show(step)
+    assert report.end() == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert fits(document, "exercise-1") == ""
+    assert document["as_before"] is True
+    assert "Two blocks of runs are not a comparison." in captured.err
+
+
+def test_what_is_not_as_before_is_said_loudly_and_is_1(
+    machine: DemoMachine, exercise: Exercise
+) -> None:
+    report = Report(Options(json=True))
+    for step in exercise.steps():
+        report.show(step)
+        if isinstance(step, Kept):
+            machine.kernel.write("/proc/sys/vm/overcommit_ratio", "77")
+    with pytest.raises(Failure, match=r"NOT AS BEFORE: vm\.overcommit_ratio is 77") as ended:
+        report.end()
+    assert ended.value.status == 1
 
 
 def test_sysctl_files_are_parsed() -> None:

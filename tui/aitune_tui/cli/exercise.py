@@ -108,7 +108,7 @@ def command(
                 proposal.title,
                 connect=lambda: link.connect(ask=asking.terminal),
             )
-            report = _Report(options)
+            report = Report(options)
             with _cancelled_by_signals(exercise):
                 for step in exercise.steps():
                     report.show(step)
@@ -127,7 +127,7 @@ def _cancelled_by_signals(exercise: Exercise) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-class _Report:
+class Report:
     """Shows the steps as they come, and knows in the end how it went."""
 
     def __init__(self, options: Options) -> None:
