@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -52,7 +53,9 @@ def test_each_kind_of_archive_opens(tmp_path: Path, suffix: str, mode: str) -> N
     assert not root.exists()
 
 
-def test_nothing_is_written_outside(tmp_path: Path) -> None:
+def test_nothing_is_written_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture_file, "_IN_MEMORY", Path("/nonexistent"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # so that `..` leads to `outside`
     outside = tmp_path / "outside"
     outside.mkdir()
     members: list[Member] = [
@@ -71,6 +74,7 @@ def test_nothing_is_written_outside(tmp_path: Path) -> None:
         ("x" * 300, b"name too long"),
     ]
     with unpacked(archive(tmp_path / "bad.tar", members)) as directory:
+        assert directory.parent == tmp_path
         assert list(outside.iterdir()) == []
         found = {str(file.relative_to(directory)) for file in directory.rglob("*")}
         assert found == {"proc", "proc/stat", "door", "door/through", "later", "later/through"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.looking.reader_process import Reader
 
 from aitune_backends.host import Host
 from aitune_backends.kept import KeptFiles
@@ -264,6 +265,18 @@ def test_kept_files_are_read_anew_and_whole(tree: Tree) -> None:
     tree.put("/proc/stat", "c" * (2 << 20))
     with pytest.raises(OSError, match="too large"):
         files.text("/proc/stat")
+    files.close()
+
+
+def test_a_descriptor_that_went_stale_is_opened_anew() -> None:
+    files = KeptFiles(Host())
+    with Reader() as process:
+        path = f"/proc/{process.pid}/stat"
+        assert files.text(path).startswith(str(process.pid))
+    with pytest.raises(ProcessLookupError):  # this descriptor's process is gone
+        files.read(path)
+    with pytest.raises(FileNotFoundError):  # and this is a new look at the path
+        files.read(path)
     files.close()
 
 
