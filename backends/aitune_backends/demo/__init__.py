@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 import time
 import weakref
 from pathlib import Path
@@ -26,7 +25,6 @@ from .world import SEED, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STEP_S = 0.25
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only a private directory made in it is used
 _ROOM_BYTES = 64 << 20
 
@@ -36,7 +34,7 @@ class DemoMachine:
 
     Attributes:
         files: Its files.
-        world: What makes them move; nothing moves until `world.advance` or `start`.
+        world: What makes them move; nothing moves but by `world.advance`.
         kernel: What a write does.
         host: The machine to look at.
         link: The way to its helper.
@@ -53,26 +51,18 @@ class DemoMachine:
             wall: The clock by which the helper dates what it writes down.
         """
         directory = Path(tempfile.mkdtemp(prefix="aitune-demo-", dir=_memory())).resolve()
-        self._stopped = threading.Event()
         # Runs at exit too, however the program ends short of being killed.
-        self._tear_down = weakref.finalize(self, _tear_down, self._stopped, directory)
+        self._remove = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.files = build(directory)
         self.world = World(self.files, seed=seed, at=at)
         self.kernel = DemoKernel(self.files, self.world)
         self.host = Host(directory, origin="demo", label=f"the made-up machine {HOST}")
         self.link = DemoLink(self.kernel, directory, wall)
 
-    def start(self) -> None:
-        """Let the machine move by itself, in real time, until it is closed."""
-        mover = threading.Thread(
-            target=_move, args=(self.world, self._stopped), name="demo-world", daemon=True
-        )
-        mover.start()
-
     def close(self) -> None:
-        """Stop it and remove its directory; a second call does nothing."""
+        """End its helper and remove its directory; a second call does nothing."""
         self.link.close()
-        self._tear_down()
+        self._remove()
 
 
 def _memory() -> Path | None:
@@ -82,16 +72,3 @@ def _memory() -> Path | None:
         if room.f_bavail * room.f_frsize >= _ROOM_BYTES:
             return _SHARED_MEMORY
     return None
-
-
-def _move(world: World, stopped: threading.Event) -> None:
-    before = time.monotonic()
-    while not stopped.wait(_STEP_S):
-        now = time.monotonic()
-        world.advance(now - before)
-        before = now
-
-
-def _tear_down(stopped: threading.Event, directory: Path) -> None:
-    stopped.set()
-    shutil.rmtree(directory, ignore_errors=True)

@@ -6,7 +6,6 @@ import os
 import re
 import statistics
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -233,17 +232,8 @@ def test_a_shorter_text_leaves_nothing_of_the_longer_one(demo: DemoMachine) -> N
     assert demo.host.read("/proc/sys/vm/swappiness") == "no\n"
 
 
-def test_started_it_moves_by_itself(demo: DemoMachine) -> None:
-    demo.start()
-    give_up = time.monotonic() + 10
-    while demo.world.now == 0:
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
-
-
 def test_closing_removes_it_and_twice_is_fine() -> None:
     demo = DemoMachine()
-    demo.start()
     demo.close()
     demo.close()
     assert not demo.host.root.exists()
