@@ -118,7 +118,7 @@ class RealKernel:
 
     def _walk(self, parts: list[str], path: str) -> int:
         """Open a directory component by component; a link anywhere is ENOTDIR."""
-        if parts and parts[0] not in self._magic:
+        if not parts or parts[0] not in self._magic:
             raise OSError(errno.EXDEV, "outside /proc and /sys", path)
         fd = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         for part in parts:
