@@ -22,14 +22,15 @@ from aitune_tui.jobs import Keep, ReadHistory
 from aitune_tui.present_chart import WINDOWS
 from aitune_tui.present_settings import panel_of
 from aitune_tui.screens.changes import ChangesPage
-from aitune_tui.screens.page import Page
 from aitune_tui.screens.palette import Palette
-from aitune_tui.screens.plan import PlanDialog
 from aitune_tui.screens.questions import ConfirmDialog, FilesDialog, HelpDialog, QuitDialog
 
 if TYPE_CHECKING:
     from aitune_backends.loads.model_files import ModelFiles
     from aitune_tui.cli.common import Options
+    from aitune_tui.events import ExercisePlanned
+    from aitune_tui.screens.page import Page
+    from aitune_tui.screens.plan import PlanDialog
     from aitune_tui.selection import Selection
     from aitune_widgets.text import Line
 
@@ -132,6 +133,7 @@ class Dashboard(Board):
     def ask_install(self, why: str) -> None:
         """Offer to install the helper, after the operator asked for something that needs it."""
         from aitune_backends import installer
+        from aitune_backends.helper_bundle import bundle_sha256
         from aitune_backends.helper_errors import HelperError
 
         try:
@@ -143,7 +145,7 @@ class Dashboard(Board):
             ((why or shared.NO_HELPER, "fg"),),
             (),
             (("Target   ", "dim"), (str(target), "strong")),
-            (("sha256   ", "dim"), (installer.bundle_sha256(), "fg")),
+            (("sha256   ", "dim"), (bundle_sha256(), "fg")),
             (("Writes   ", "dim"), (sentences.WHAT_THE_HELPER_WRITES, "fg")),
             (),
             (("sudo asks for your password once, here in this terminal.", "dim"),),
@@ -228,6 +230,7 @@ class Dashboard(Board):
     def action_cancel_load_test(self) -> None:
         """End the load test that runs, or the exercise."""
         self.timing.cancel()
+        self.exercising.cancel()
 
     def begin_exercise(self, profile: str) -> None:
         """Time a load before and after a profile, show both, and undo everything."""
@@ -238,18 +241,30 @@ class Dashboard(Board):
         def chosen(model: ModelFiles | None) -> None:
             self.timing.choose(model)
             if model is not None:
-                self.timing.ask_exercise(profile)
+                self.exercising.ask(profile)
 
         if self.measuring.model is None:
             self.push_screen(FilesDialog(""), chosen)
         else:
-            self.timing.ask_exercise(profile)
+            self.exercising.ask(profile)
+
+    async def on_exercise_planned(self, event: ExercisePlanned) -> None:
+        """Ask before an exercise begins; show it on the page of both blocks."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.exercising.begin(event.title, event.plan)
+
+        await self.main.action_page("5")
+        lines = self.exercising.question(event.plan, event.truths)
+        title = f"Exercise · {event.title}"
+        self.push_screen(ConfirmDialog(title, lines, "begin"), answered)
 
     # Around
 
     def action_command_palette(self) -> None:
         """Every action by its plain name."""
-        if not Palette.is_open(self):
+        if not any(isinstance(screen, Palette) for screen in self.screen_stack):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:

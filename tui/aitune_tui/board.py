@@ -17,6 +17,7 @@ from aitune_backends.public_state import seconds_left
 from aitune_tui import events, signals
 from aitune_tui import state as rules
 from aitune_tui.changing import Changing
+from aitune_tui.exercising import Exercising
 from aitune_tui.history import History
 from aitune_tui.looking import Looker
 from aitune_tui.measuring import Measuring
@@ -86,6 +87,7 @@ class Board(App[int]):
         self.looker = Looker(machine, goal, self.post_message, interval=interval, clock=clock)
         self.changing = Changing(self)
         self.timing = Timing(self)
+        self.exercising = Exercising(self)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = theme_for(os.environ)
@@ -123,6 +125,7 @@ class Board(App[int]):
     def close(self) -> None:
         """Let go of threads and sessions; an open trial stays with its guardian."""
         self.timing.cancel()
+        self.exercising.cancel()
         self.looker.stop()
         self.changing.close()
 
@@ -294,6 +297,10 @@ class Board(App[int]):
     def on_load_test_reported(self, event: events.LoadTestReported) -> None:
         """A load test went on."""
         self.timing.heard(event.event)
+
+    def on_exercise_stepped(self, event: events.ExerciseStepped) -> None:
+        """An exercise went on."""
+        self.exercising.stepped(event.step)
 
     def on_results_read(self, event: events.ResultsRead) -> None:
         """What was timed earlier was read."""

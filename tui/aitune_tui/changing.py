@@ -312,7 +312,7 @@ class Changing:
         app.looker.hurry()
 
     def ended_elsewhere(self, trial: Trial) -> None:
-        """The trial that was shown ended without a key of ours: its time ran out, or another's key."""
+        """The trial that was shown ended without a key of ours: by its timer, or by another."""
         if trial.state == REVERTED_TRIAL:
             self.went_back(trial, by_time=True)
         elif trial.state == KEPT:

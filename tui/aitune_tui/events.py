@@ -166,6 +166,16 @@ class ResultsRead(Message):
         self.results = results
 
 
+class ExercisePlanned(Message):
+    """What an exercise would change was checked; the operator is asked next."""
+
+    def __init__(self, title: str, plan: Plan, truths: tuple[str, ...]) -> None:
+        super().__init__()
+        self.title = title
+        self.plan = plan
+        self.truths = truths
+
+
 class ExerciseStepped(Message):
     """The exercise went on by a step."""
 

@@ -41,6 +41,7 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
         connect = (KeyHint("w", "connect root helper"),)
     own = page.hints(view, focused)
     if view.is_compact:
+        own = tuple(hint for hint in own if hint.key != "Tab")
         return (*own[:2], plan, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
     rest = (
         KeyHint("i", "why"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from aitune_backends.helper_errors import HelperError
 from aitune_helper.messages import ACCEPT, AS_WANTED, PENDING
 from aitune_tui import events
+from aitune_tui.exercising import RunExercise
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -69,7 +70,7 @@ class ReadHistory:
     """Read the journal."""
 
 
-Job: TypeAlias = Connect | Apply | Keep | PutBack | ReadHistory
+Job: TypeAlias = Connect | Apply | Keep | PutBack | ReadHistory | RunExercise
 
 
 class HelperDesk:
@@ -136,6 +137,8 @@ class HelperDesk:
                 self._post(events.TrialKept(*session.keep(job.trial_id, job.persist)))
             case PutBack():
                 self._post(events.TrialPutBack(session.revert(job.trial_id)))
+            case RunExercise():
+                job.run(session, self._link, lambda s: self._post(events.ExerciseStepped(s)))
             case ReadHistory():
                 history = session.history(_HISTORY)
                 self._post(events.HistoryRead(history.trials, history.damaged))

@@ -22,6 +22,8 @@ from aitune_backends.loads.records import (
 if TYPE_CHECKING:
     from aitune_backends.loads.model_files import ModelFiles
     from aitune_backends.loads.records import Event, LoadResult, LoadRun
+    from aitune_widgets.text import Segment
+    from aitune_widgets.theme import Tone
 
 RUNS = (1, 3, 5, 8)
 
@@ -39,6 +41,9 @@ class Measuring:
         results: Results of this machine, newest first.
         note: What is to be said of it, or why the last one failed.
         failed: Whether the note tells of a failure.
+        exercising: Whether the runs are those of an exercise.
+        exercise: What the last exercise was of, or "".
+        steps: What it said, in order, each with its tone.
     """
 
     model: ModelFiles | None = None
@@ -51,6 +56,9 @@ class Measuring:
     results: tuple[LoadResult, ...] = ()
     note: str = ""
     failed: bool = False
+    exercising: bool = False
+    exercise: str = ""
+    steps: tuple[Segment, ...] = ()
 
     @property
     def request(self) -> LoadRequest | None:
@@ -81,6 +89,16 @@ class Measuring:
 def started(measuring: Measuring) -> Measuring:
     """A test was started."""
     return replace(measuring, running=True, progress=None, done=(), note="", failed=False)
+
+
+def exercise_began(measuring: Measuring, title: str) -> Measuring:
+    """An exercise was started."""
+    return replace(started(measuring), exercising=True, exercise=title, steps=())
+
+
+def exercise_said(measuring: Measuring, text: str, tone: Tone) -> Measuring:
+    """An exercise took a step worth a line."""
+    return replace(measuring, steps=(*measuring.steps, (text, tone)), done=())
 
 
 def heard(measuring: Measuring, event: Event) -> Measuring:

@@ -11,6 +11,7 @@ from aitune_widgets.glyphs import GLYPHS
 if TYPE_CHECKING:
     from aitune_tui.view import View
     from aitune_widgets.text import Line
+    from aitune_widgets.theme import Tone
 
 WINDOWS = (60, 300, 900)
 
@@ -22,7 +23,7 @@ def window_text(seconds: int) -> str:
 
 def legend(view: View) -> Line:
     """The names of the series of memory, in their colours."""
-    used = "failed" if view.history.runs_out.seconds is not None else "used"
+    used: Tone = "failed" if view.history.runs_out.seconds is not None else "used"
     return (
         ("available ", "available"),
         ("cache ", "cache"),

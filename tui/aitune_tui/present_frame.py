@@ -1,4 +1,4 @@
-"""What stands on every screen: host, chips, navigation, memory; from what is known to what is shown."""
+"""What stands on every screen, from what is known to what is shown: host, chips, pages, memory."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aitune_backends.readings import Identity
     from aitune_tui.history import History
     from aitune_tui.state import State
+    from aitune_widgets.header_bar import ChipKind
     from aitune_widgets.memory_strip import StripLoad
     from aitune_widgets.text import Segment
 
@@ -86,7 +87,7 @@ def chips(state: State, seconds_left: float | None) -> tuple[Chip, ...]:
         if seconds_left <= 0:
             shown.append(Chip("◐ TRIAL overdue", "urgent"))
         else:
-            kind = "urgent" if seconds_left <= URGENT_SECONDS else "trial"
+            kind: ChipKind = "urgent" if seconds_left <= URGENT_SECONDS else "trial"
             shown.append(Chip(f"◐ TRIAL {seconds_left:.0f} s", kind))
     if state.locked or state.helper in {"asleep", "not installed", "none"}:
         shown.append(Chip("read-only", "plain"))

@@ -14,7 +14,7 @@ from aitune_widgets.memory_strip import StripLoad
 if TYPE_CHECKING:
     from aitune_backends.readings import LoadSeen, Sample
     from aitune_tui.state import State
-    from aitune_widgets.text import Segment
+    from aitune_widgets.text import Line, Segment
 
 _RATE_SECONDS = 10.0
 _MEASURING_SECONDS = 5.0
@@ -104,7 +104,7 @@ def _nothing_loads(*, can_run: bool, short: bool) -> LoadView:
     """No load: what would show one, and how to time one."""
     lines: list[tuple[Segment, ...]] = [((NO_LOAD[0], "fg"),), ((NO_LOAD[1], "dim"),)]
     if can_run and not short:
-        time_now = (("l", "focus-bold"), (" time a load now   ", "dim"))
+        time_now: Line = (("l", "focus-bold"), (" time a load now   ", "dim"))
         lines += [(), (*time_now, ("o", "focus-bold"), (" choose model files", "dim"))]
     if not short:
         lines += [(), (("Watched: *.safetensors *.gguf *.bin *.pt", "dim"),)]

@@ -10,7 +10,7 @@ from aitune_tui import events, measuring
 
 if TYPE_CHECKING:
     from aitune_backends.loads.model_files import ModelFiles
-    from aitune_backends.loads.records import Event
+    from aitune_backends.loads.records import Event, LoadResult
     from aitune_backends.loads.runner import LoadTest
     from aitune_tui.board import Board
 
@@ -54,21 +54,27 @@ class Timing:
     def heard(self, event: Event) -> None:
         """The test made progress or ended; a result is kept."""
         from aitune_backends.loads.records import ENDS, Failed, Finished
-        from aitune_backends.loads.store import StoreError
 
         app = self._app
         app.set_measuring(measuring.heard(app.measuring, event))
         if isinstance(event, Finished):
-            try:
-                app.store.save(event.result)
-            except (StoreError, OSError) as error:
-                app.note("failed", f"The result is shown but could not be kept: {error}")
-            else:
+            if self.save(event.result):
                 app.note("ok", "The load was timed. 4 shows every run, 5 the last two blocks.")
         elif isinstance(event, Failed):
             app.note("failed", event.sentence)
         if isinstance(event, ENDS):
             self._test = None
+
+    def save(self, result: LoadResult) -> bool:
+        """Keep a result; say so where that fails."""
+        from aitune_backends.loads.store import StoreError
+
+        try:
+            self._app.store.save(result)
+        except (StoreError, OSError) as error:
+            self._app.note("failed", f"The result is shown but could not be kept: {error}")
+            return False
+        return True
 
     def read_results(self) -> None:
         """Read what was timed earlier, away from the screen."""

@@ -1,4 +1,4 @@
-"""What a screen is given to draw: everything that is known, at one moment. Screens change nothing."""
+"""What a screen is given to draw: everything that is known at one moment. It changes nothing."""
 
 from __future__ import annotations
 

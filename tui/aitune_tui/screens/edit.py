@@ -76,15 +76,8 @@ def options_for(selection: Selection) -> tuple[Option, ...]:
             note = "only on some of them"
         found.append(Option(word, word in selection.values, word == selection.advised, plain(note)))
     others = [word for word in knob.modules if word not in words] if words else []
-    for word in others:
-        found.append(
-            Option(
-                word,
-                word in selection.values,
-                word == selection.advised,
-                "not listed by the kernel now: its module must be loaded first",
-            )
-        )
+    why = "not listed by the kernel now: its module must be loaded first"
+    found += [Option(w, w in selection.values, w == selection.advised, why) for w in others]
     return tuple(found)
 
 

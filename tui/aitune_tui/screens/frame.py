@@ -15,7 +15,6 @@ from aitune_widgets.navigation_bar import NavigationBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-
     from textual.screen import Screen
 
     from aitune_tui.view import Layout, View

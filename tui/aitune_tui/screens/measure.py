@@ -80,20 +80,30 @@ class ComparePage(Page):
 
     def compose(self) -> ComposeResult:
         """One panel."""
-        yield Panel("5", "Compare", RunTable(id="pair"), focusable=True, id="pair-panel")
+        yield Panel("5", "Before and after", RunTable(id="pair"), focusable=True, id="pair-panel")
+        exercise = (LoadPanel(id="exercise-progress"), TextBlock(id="exercise-steps"))
+        yield Panel("", "Exercise", *exercise, id="exercise-panel")
 
     def show(self, view: View) -> None:
         """Draw one moment."""
         blocks, sentences = present_measuring.pair(view.measuring)
         self.query_one(RunTable).show(blocks, sentences)
-        self.query_one(Panel).head(
-            title="Before and after", right=present_measuring.pair_word(view.measuring)
-        )
+        self.query_one("#pair-panel", Panel).head(right=present_measuring.pair_word(view.measuring))
+        measuring = view.measuring
+        panel = self.query_one("#exercise-panel", Panel)
+        panel.display = bool(measuring.exercise)
+        panel.head(right=((measuring.exercise, "dim"),))
+        progress = self.query_one("#exercise-progress", LoadPanel)
+        progress.display = measuring.exercising
+        progress.show(present_measuring.progress(measuring))
+        self.query_one("#exercise-steps", TextBlock).show([(step,) for step in measuring.steps])
 
     def hints(self, view: View, focused: Widget | None) -> tuple[KeyHint, ...]:
-        """How to get runs."""
+        """How to get runs, or to stop."""
+        if view.measuring.running:
+            return (KeyHint("c", "cancel and undo" if view.measuring.exercising else "cancel"),)
         return (KeyHint("l", "time a load"), KeyHint("o", "choose files"))
 
     def home(self) -> Widget | None:
         """The panel."""
-        return self.query_one(Panel)
+        return self.query_one("#pair-panel")

@@ -8,6 +8,7 @@ from textual import events, on
 from textual.containers import Vertical
 from textual.message import Message
 
+from aitune_backends.targets import DIFFERS
 from aitune_tui import present_inspect, present_machine, present_settings, sentences
 from aitune_tui.present_load import busiest, load_view, load_word
 from aitune_tui.present_plan import change_rows
@@ -240,6 +241,6 @@ def block_line(view: View) -> Line:
     disks = {
         status.instance
         for status in view.state.statuses
-        if status.knob.startswith("block.") and status.state == present_settings.DIFFERS
+        if status.knob.startswith("block.") and status.state == DIFFERS
     }
     return (*line, (f", on {len(disks)} of {len(view.state.sample.disks)}", "differs"))

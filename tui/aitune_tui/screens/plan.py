@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Input
 
 from aitune_backends import describe
@@ -82,7 +83,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         Binding("i", "show_all", show=False),
     ]
 
-    class LeftOut(events.Message):
+    class LeftOut(Message):
         """A target was left out of the plan.
 
         Attributes:
