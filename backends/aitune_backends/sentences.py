@@ -126,8 +126,13 @@ def failed(item: Item) -> str:
 
 
 def not_as_wanted(items: tuple[Item, ...]) -> str:
-    """The first outcome that is not as wanted, or "" if all are."""
+    """The first outcome that is not as wanted, or "" if all are.
+
+    What was put back because of another's failure is not amiss itself.
+    """
     for item in items:
+        if item.status == REVERTED:
+            continue
         if item.status == PARTIAL:
             return partial(item)
         if item.status == STALE:

@@ -90,6 +90,16 @@ def test_a_partial_pool_is_put_back_unless_accepted(cli: CommandLine) -> None:
     assert cli.read(path) == got
 
 
+def test_what_failed_is_named_and_the_rest_is_put_back(cli: CommandLine) -> None:
+    changes = ("vm.swappiness=10", "block.scheduler@nvme0n1=kyber")
+    said = cli.run("apply", *changes, "--yes", expect=1).output
+    assert "block.scheduler@nvme0n1 failed: " in said
+    assert "All 2 settings are as they were." in said
+    assert cli.read(SWAPPINESS) == "60"
+    statuses = [item["status"] for item in cli.json("apply", *changes, "--yes", expect=1)["items"]]
+    assert statuses == ["reverted", "failed"]
+
+
 def test_undo_puts_the_newest_kept_back_once(cli: CommandLine) -> None:
     cli.run("apply", "vm.swappiness=10", "--yes")
     cli.run("apply", "thp.enabled=always", "hugepages.2048kB=64", "--yes")

@@ -97,6 +97,37 @@ def test_machine_strings_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "[bold]disk" in text
 
 
+READ = (
+    "proc/meminfo", "proc/stat", "proc/version", "proc/pressure/memory", "proc/1/cgroup",
+    "proc/sys/kernel/hostname", "proc/sys/vm/swappiness", "etc/sysctl.d/9.conf", "proc/mounts",
+    "sys/devices/system/cpu/present", "sys/devices/system/cpu/online",
+    "sys/devices/system/cpu/cpufreq/policy0/scaling_governor",
+    "sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq",
+    "sys/devices/system/cpu/cpufreq/policy0/related_cpus",
+    "sys/devices/system/node/node0/cpulist",
+    "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages",
+    "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+    "sys/kernel/mm/transparent_hugepage/enabled",
+    "sys/block/sda/size", "sys/block/sda/stat", "sys/block/sda/queue/scheduler",
+    "sys/block/sda/queue/read_ahead_kb", "sys/bus/pci/devices/0/class",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"", b"\0\xff\xfe\n\n", b"-1\n", b"9" * 5000, b"[" * 70000, b"x\ny\nz\n" * 50, b"0-99999"],
+    ids=["empty", "binary", "negative", "digits", "brackets", "lines", "range"],
+)
+def test_no_junk_in_a_capture_makes_status_fail(tmp_path: Path, junk: bytes) -> None:
+    for name in READ:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(junk)
+    text = run("status", "--root", str(tmp_path))
+    assert all(char.isprintable() or char == "\n" for char in text)
+    json_schema.check(json.loads(run("status", "--root", str(tmp_path), "--json")))
+    run("doctor", "--root", str(tmp_path))
+
+
 def test_no_such_capture_is_bad_input() -> None:
     assert "nonesuch" in run("status", "--root", "/nonesuch", expect=2)
 

@@ -123,4 +123,5 @@ def test_the_first_outcome_amiss_is_named() -> None:
     )
     assert sentences.not_as_wanted((make_item(),)) == ""
     failed = make_item()._replace(status="failed", errno="EBUSY", effective=None)
-    assert sentences.not_as_wanted((failed,)) == "vm.swappiness failed: EBUSY."
+    back = make_item("thp.enabled")._replace(status="reverted")
+    assert sentences.not_as_wanted((back, failed)) == "vm.swappiness failed: EBUSY."

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from aitune_tui.cli import output
-from aitune_tui.cli.output import discard_stdout, echo, note, prepare_streams, table
+from aitune_tui.cli.output import echo, note, prepare_streams, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUSY", "DONE", "FAULT", "GOALS", "INTERRUPTED", "NOT_AS_WANTED", "NOT_PERMITTED", "PARTIAL",
-    "PROGRAM", "USAGE", "Failure", "Options", "add_shared_options", "discard_stdout",
+    "PROGRAM", "USAGE", "Failure", "Options", "add_shared_options",
     "echo", "emit_json", "fail", "fault", "has_terminal", "interrupted", "note", "open_machine",
     "pass_options", "prepare_streams", "report", "require_terminal", "show_version", "table",
     "write_log",
@@ -58,6 +57,7 @@ NOT_PERMITTED = 4
 BUSY = 5
 FAULT = 70
 INTERRUPTED = 130
+READER_LEFT = 141
 
 GOALS = ("model-loading", "inference", "training")
 _LOG_BYTES = 1 << 20
@@ -255,6 +255,7 @@ def show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> No
     if not value or ctx.resilient_parsing:
         return
     installer = importlib.import_module("aitune_backends.installer")
-    echo(f"{PROGRAM} {importlib.metadata.version(PROGRAM)}")
+    metadata = importlib.import_module("importlib.metadata")
+    echo(f"{PROGRAM} {metadata.version(PROGRAM)}")
     echo(f"helper: {installer.status().sentence}")
     ctx.exit(DONE)

@@ -60,6 +60,17 @@ class MainGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader that has left our pipe ends it as SIGPIPE would."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Caught here, as click would make a 1 of it: "not as wanted", which it is not.
+            output.discard_stdout()
+            ctx.exit(common.READER_LEFT)
+        return result
+
     # click's own signature has a mode that returns; ours always leaves, like a program does.
     def main(  # type: ignore[override]
         self,
@@ -82,15 +93,11 @@ class MainGroup(click.Group):
         as_json = "--json" in arguments
         try:
             status = super().main(arguments, prog_name, standalone_mode=False)
-            sys.stdout.flush()
         except (KeyboardInterrupt, click.Abort):
             # click turns Ctrl-C into Abort.
             return common.report(common.interrupted(), as_json=as_json)
         except click.ClickException as failure:
             return common.report(failure, as_json=as_json)
-        except BrokenPipeError:
-            common.discard_stdout()  # the reader has what it wanted
-            return common.DONE
         except Exception as fault:  # noqa: BLE001 - the last line of defence: a sentence, not a trace
             trace = "".join(traceback.format_exception(fault))
             if "--debug" in arguments:

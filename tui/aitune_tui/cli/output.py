@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -69,6 +71,11 @@ def prompt(text: str) -> None:
     click.echo(shown(text), err=True, nl=False)
 
 
+def progress(text: str) -> None:
+    """Replace the line on a terminal's standard error; "" clears it."""
+    click.echo(f"\r{shown(text)}\x1b[K", err=True, nl=False)
+
+
 def discard_stdout() -> None:
     """Let what is still buffered go nowhere, after the reader of our pipe has left."""
     void = os.open(os.devnull, os.O_WRONLY)
@@ -90,6 +97,18 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def field(name: str, text: str, width: int = 9) -> str:
+    """A named text, indented; wrapped to the terminal where there is one."""
+    head = f"  {name:<{width}} "
+    if not sys.stdout.isatty():
+        return head + text
+    columns = max(40, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        text, columns, initial_indent=head, subsequent_indent=" " * len(head),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
 def _rich_table(heads: list[str], cells: list[list[str]]) -> str:
     # rich is imported only where there is a terminal to draw on: it costs a tenth of a second.
     from rich import box
@@ -97,7 +116,9 @@ def _rich_table(heads: list[str], cells: list[list[str]]) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.ASCII2 if is_plain() else box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    drawn = Table(
+        box=box.ASCII2 if is_plain() else box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
     for head in heads:
         drawn.add_column(Text(head), overflow="fold")
     for row in cells:
@@ -105,4 +126,4 @@ def _rich_table(heads: list[str], cells: list[list[str]]) -> str:
     console = Console(highlight=False, markup=False, emoji=False, force_terminal=False)
     with console.capture() as captured:
         console.print(drawn)
-    return captured.get().strip("\n")
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

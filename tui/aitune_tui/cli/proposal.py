@@ -12,6 +12,7 @@ from aitune_backends.owners import read_owners
 from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
 from aitune_helper.plan import Refusal, make_plan
 from aitune_tui.cli.common import USAGE, fail, note, table
+from aitune_tui.cli.output import field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -173,7 +174,7 @@ def show_plan(
             owner = owners.of(items[0].knob)
             note("\n".join(_details(items, text, owner)), as_json=as_json)
     for warning in plan.warnings:
-        note(f"Warning: {warning}.", as_json=as_json)
+        note(f"\nWarning: {warning}.", as_json=as_json)
     note(ending or _how(try_s, persist), as_json=as_json)
 
 
@@ -188,7 +189,7 @@ def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> li
         "Note": " ".join(f"{said}." for said in dict.fromkeys(item.note for item in items) if said),
     }
     heading = f"{_label(items)}  {items[0].old} → {items[0].requested}"
-    return [heading, *(f"  {name:<9} {value}" for name, value in fields.items() if value)]
+    return ["", heading, *(field(name, value) for name, value in fields.items() if value)]
 
 
 def _how(try_s: int | None, persist: bool) -> str:

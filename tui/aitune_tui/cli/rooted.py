@@ -190,12 +190,12 @@ class Steps:
     def __call__(self, done: int, total: int, item: Item) -> None:
         """One target was written and read back, or one step of it."""
         if self._shown and total > 1:
-            output.prompt(f"\r{done} of {total}  {sentences.target(item)}\x1b[K")
+            output.progress(f"{done} of {total}  {sentences.target(item)}")
 
     def end(self) -> None:
         """Clear the line."""
         if self._shown:
-            click.echo("\r\x1b[K", err=True, nl=False)
+            output.progress("")
 
 
 def outcome_table(items: Sequence[Item]) -> str:
