@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import made_trees
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from aitune_backends.host import Host
 from aitune_helper import knobs
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import Change
+from tests.unit.knowledge import made_trees
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any  # what json gives
 
-import made_trees
 import pytest
 
 from aitune_backends.catalogue import ENTRIES
 from aitune_tui.cli import main
+from tests.unit.knowledge import made_trees
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs" / "json"
 

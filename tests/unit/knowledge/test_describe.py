@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import made_trees
 import pytest
 
 from aitune_backends import describe
@@ -13,6 +12,7 @@ from aitune_backends.shell import command, commands
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import Item
 from aitune_helper.plan import make_plan
+from tests.unit.knowledge import made_trees
 
 if TYPE_CHECKING:
     from pathlib import Path

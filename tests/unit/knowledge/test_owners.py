@@ -5,12 +5,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import made_trees
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitune_backends.owners import SYSCTL_DIRECTORIES, Owner, parse_sysctl, read_owners
+from tests.unit.knowledge import made_trees
 
 ANALYZE = shutil.which("systemd-analyze")
 

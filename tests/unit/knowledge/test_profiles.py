@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import made_trees
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from aitune_backends.changes import Wanted
 from aitune_backends.profiles import ProfileError
 from aitune_backends.profiles.export import as_shell, as_sysctl
 from aitune_backends.profiles.parse import parse_profile
+from tests.unit.knowledge import made_trees
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,6 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-import made_trees
 import pytest
 
 from aitune_backends.host import Host
@@ -14,6 +13,7 @@ from aitune_backends.survey import cpu_ranges, default_pool, survey
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
 from aitune_helper import plan
 from aitune_helper.knobs import KNOBS
+from tests.unit.knowledge import made_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
