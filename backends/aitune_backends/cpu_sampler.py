@@ -21,6 +21,7 @@ from aitune_backends.probes.cpus import (
     read_online,
     read_present,
 )
+from aitune_backends.probes.numbers import first_line
 from aitune_backends.readings import Cpu, Policy
 from aitune_backends.turns import Turns
 
@@ -154,7 +155,8 @@ class CpuSampler:
     def _read_governor(self, name: str) -> None:
         old = self._policies[name]
         try:
-            governor = self._files.seldom(f"{cpufreq.DIRECTORY}/{name}/scaling_governor").strip()
+            path = f"{cpufreq.DIRECTORY}/{name}/scaling_governor"
+            governor = first_line(self._files.seldom(path))
         except OSError:
             governor = ""
         if governor in old.governors:

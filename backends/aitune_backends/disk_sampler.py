@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aitune_backends.probes import block
-from aitune_backends.probes.numbers import parse_int
+from aitune_backends.probes.numbers import first_line, parse_int
 from aitune_backends.readings import Disk
 from aitune_backends.turns import Turns
 from aitune_helper.knobs import parse_listed
@@ -131,6 +131,6 @@ class DiskSampler:
 
     def _seldom(self, file: str) -> str:
         try:
-            return self._files.seldom(f"{block.DIRECTORY}/{file}").strip()
+            return first_line(self._files.seldom(f"{block.DIRECTORY}/{file}"))
         except OSError:
             return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends.probes.numbers import natural, parse_int
+from aitune_backends.probes.numbers import first_line, natural, parse_int
 from aitune_backends.readings import Disk
 from aitune_helper.knobs import parse_listed
 
@@ -79,7 +79,7 @@ def read_disk(host: Host, read: Callable[[str], str], name: str) -> Disk:
 
     def text(file: str) -> str:
         try:
-            return read(f"{directory}/{file}").strip()
+            return first_line(read(f"{directory}/{file}"))
         except OSError:
             return ""
 

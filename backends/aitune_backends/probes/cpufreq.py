@@ -6,7 +6,7 @@ import errno
 import re
 from typing import TYPE_CHECKING
 
-from aitune_backends.probes.numbers import natural, parse_cpu_list
+from aitune_backends.probes.numbers import first_line, natural, parse_cpu_list
 from aitune_backends.readings import Policy
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_policy(read: Callable[[str], str], name: str) -> Policy:
     def text(file: str) -> str:
         nonlocal error
         try:
-            return read(f"{directory}/{file}").strip()
+            return first_line(read(f"{directory}/{file}"))
         except OSError as fault:
             if fault.errno == errno.EBUSY:
                 error = OFFLINE

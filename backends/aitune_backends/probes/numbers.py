@@ -22,6 +22,12 @@ def parse_int(text: str) -> int | None:
     return int(text) if _INTEGER.fullmatch(text) and text.isascii() else None
 
 
+def first_line(text: str) -> str:
+    """A file of one value: its first line without blanks around it, "" for an empty file."""
+    lines = text.splitlines()
+    return lines[0].strip() if lines else ""
+
+
 def read_int(host: Host, path: str) -> int | None:
     """The number in a file, or None where the file is absent or holds none."""
     return parse_int(host.first_line(path) or "")

@@ -47,7 +47,7 @@ def status_text(
         _pressure(sample, captured=captured),
         _pools(sample),
         _cpus(sample, captured=captured),
-        _disks(sample.disks),
+        _disks(sample.disks, captured=captured),
         _loads(sample.loads),
         f"Settings, advice for {goal}\n{settings_table(targets)}",
     ]
@@ -209,9 +209,9 @@ def _policy_row(policies: Sequence[Policy]) -> tuple[str, ...]:
     )
 
 
-def _disks(disks: Sequence[Disk]) -> str:
+def _disks(disks: Sequence[Disk], *, captured: bool) -> str:
     if not disks:
-        return "Disks\n  none to be seen"
+        return f"Disks\n  {'not in this capture' if captured else 'none to be seen'}"
     rows = [
         (
             disk.name,
