@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from aitune_widgets.cursor_list import CursorList
+from aitune_widgets.lines import sentence_rows
 from aitune_widgets.text import Columns, Row, clean, fit
 
 if TYPE_CHECKING:
@@ -68,11 +67,7 @@ class ChangesList(CursorList):
     def head_rows(self, width: int) -> Sequence[Row]:
         """Nothing, or the sentence that there is nothing."""
         self.item_height = 1 if width >= _ONE_LINE_FROM else 2
-        if not self._empty:
-            return ()
-        columns = Columns(width)
-        columns.put(1, self._empty, "dim")
-        return (Row(columns.line()),)
+        return sentence_rows(self._empty, width)
 
     def item_rows(self, index: int, width: int, *, selected: bool) -> Sequence[Row]:
         """One change, in one line or two."""
@@ -94,8 +89,3 @@ class ChangesList(CursorList):
         if width < _ONE_LINE_FROM:
             rows.append(Row(second.line(), "cursor" if selected else ""))
         return rows
-
-
-def text_width(row: ChangeRow) -> int:
-    """Cells the text of a change takes."""
-    return cell_len(clean(row.text))

@@ -219,6 +219,10 @@ class TimeChart(LineWidget):
             self._put_axis(lines[title + plot_height :], plot_width)
         return [Row(line.line()) for line in lines]
 
+    def row_count(self, width: int) -> int:
+        """A chart takes what room it gets; where it is asked, enough to read it."""
+        return 8
+
     # The dots
 
     def _raster(self) -> Raster:

@@ -34,7 +34,8 @@ class LineWidget(Widget):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, markup=False)
         self._rows: tuple[Row, ...] = ()
-        self._strips: dict[tuple[Row, str, Style, int], Strip] = {}
+        self._strips: dict[int, tuple[tuple[Row, str, Style, int], Strip]] = {}
+        self._wanted_height = 0
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """The rows to show in this room; more than `height` are cut, fewer leave blanks."""
@@ -51,7 +52,7 @@ class LineWidget(Widget):
             if self.is_attached and self._is_auto:
                 self.refresh(layout=True)
             return
-        if self._is_auto and self.row_count(width) != height:
+        if self._is_auto and self.row_count(width) != self._wanted_height:
             self.refresh(layout=True)
         before, self._rows = self._rows, tuple(self.rows(width, height))[:height]
         changed = [
@@ -82,7 +83,8 @@ class LineWidget(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The height wanted at this width."""
-        return self.row_count(width)
+        self._wanted_height = self.row_count(width)
+        return self._wanted_height
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen; built once for each text, theme and ground."""
@@ -91,11 +93,10 @@ class LineWidget(Widget):
         base = self.rich_style
         palette = palette_of(self)
         key = (row, palette.name, base, width)
-        strip = self._strips.get(key)
-        if strip is None:
-            if len(self._strips) > 512:
-                self._strips.clear()
-            strip = self._strips[key] = strip_of(row, width, palette, base)
+        known, strip = self._strips.get(y, (None, None))
+        if strip is None or known != key:
+            strip = strip_of(row, width, palette, base)
+            self._strips[y] = key, strip
         return strip
 
 
@@ -116,6 +117,14 @@ class TextBlock(LineWidget):
         return [
             padded(part, width) for line in self._lines for part in wrap(line, max(1, width - 2))
         ]
+
+
+def sentence_rows(sentence: str, width: int, *, column: int = 1) -> list[Row]:
+    """A dim sentence where there is nothing else to show; no rows for an empty one."""
+    if not sentence:
+        return []
+    parts = wrap(((sentence, "dim"),), max(1, width - column - 1))
+    return [padded(part, width, column) for part in parts]
 
 
 def padded(line: Line, width: int, column: int = 1) -> Row:

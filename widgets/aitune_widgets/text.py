@@ -30,7 +30,6 @@ Line = tuple[Segment, ...]
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me", "Mc"))
 
 
-@lru_cache(4096)
 def clean(text: str) -> str:
     """The text with everything a terminal could act on, or not measure, replaced by `?`.
 
@@ -39,6 +38,12 @@ def clean(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    return _cleaned(text)
+
+
+@lru_cache(1024)
+def _cleaned(text: str) -> str:
+    """What `clean` gives for text that is not printable ASCII; the same few texts come often."""
     return "".join(_clean_char(c) for c in unicodedata.normalize("NFC", text))
 
 

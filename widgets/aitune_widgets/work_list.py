@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from aitune_widgets.cursor_list import CursorList
+from aitune_widgets.lines import sentence_rows
 from aitune_widgets.setting_table import NewKind, SettingRow, TableColumns, setting_row
 from aitune_widgets.text import Row, clean
 
@@ -59,17 +60,17 @@ class WorkList(CursorList):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._items: tuple[WorkRow, ...] = ()
-        self._empty: tuple[str, ...] = ()
+        self._empty = ""
 
     def show(self, rows: Sequence[WorkRow], empty: str = "") -> None:
         """Show these rows, or the sentence when there are none; the cursor stays on its key."""
         self._items = tuple(rows)
-        self._empty = (empty,) if empty and not rows else ()
+        self._empty = "" if rows else empty
         self.set_keys([row.key for row in self._items])
 
     def head_rows(self, width: int) -> Sequence[Row]:
         """Nothing, or the sentence that there is nothing."""
-        return [Row(((f"  {clean(text)}", "dim"),)) for text in self._empty]
+        return sentence_rows(self._empty, width, column=2)
 
     def more_text(self, hidden: Sequence[int]) -> str:
         """How many, and of which kinds: `↓ 3 more: 2 staged, cpu.epp`."""

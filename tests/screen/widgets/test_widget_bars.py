@@ -194,6 +194,9 @@ async def test_more_changes_than_room_scroll_and_leave_the_rest_in_place() -> No
             assert "40 changes" in text
             assert "try for 60 s" in text
             assert "─ How ─" in text
+            how = next(y for y, line in enumerate(text.splitlines()) if "─ How ─" in line)
+            await pilot.click(PlanView, offset=(20, how))
+            assert plan.cursor_key == f"c{index}"
 
 
 async def test_the_inspector_scrolls_and_keeps_its_keys_in_sight() -> None:

@@ -138,6 +138,14 @@ def test_plotext_draws_exactly_the_dots_asked_for(
     assert _dots(filled) == {(column, y) for y in range(row + 1)}
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6), st.booleans())
+def test_dots_outside_the_raster_stay_on_its_edge(column: int, row: int, area: bool) -> None:
+    cells = rasterise([[[Dot(3, 3), Dot(column, row)]]], [area], ["x"], 5, 3)
+    edge = (min(9, max(0, column)), min(11, max(0, row)))
+    assert edge in _dots(cells)
+
+
 def test_series_are_told_apart_by_their_ink() -> None:
     low = [[Dot(x, 0) for x in range(8)]]
     high = [[Dot(x, 7) for x in range(8)]]

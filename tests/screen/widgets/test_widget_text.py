@@ -33,6 +33,7 @@ def test_clean_leaves_names_alone_and_stops_what_a_terminal_would_obey() -> None
     assert clean("nvme0n1 – Größe 日本") == "nvme0n1 – Größe 日本"
     assert clean("a\x1b[31mb\x07\u202ec\n") == "a?[31mb??c?"
     assert clean("[bold]x[/bold]") == "[bold]x[/bold]"
+    assert clean("\u1161") == "?"  # takes no cell of its own
 
 
 @given(TEXT, st.integers(0, 40))
@@ -79,6 +80,20 @@ def test_columns_are_exactly_as_wide_as_asked(
         assert spanned.cell_length == width
         text = "".join(text for text, _ in line)
         assert spanned.text == text or not text.isascii()  # a wide sign on the edge is cut
+
+
+def test_a_wide_sign_is_drawn_whole_or_not_at_all() -> None:
+    def drawn(*pieces: tuple[int, str]) -> str:
+        columns = Columns(4)
+        for at, text in pieces:
+            columns.put(at, text)
+        return "".join(text for text, _ in columns.line())
+
+    assert drawn((2, "日")) == "  日"
+    assert drawn((3, "日")) == "    "
+    assert drawn((-1, "日本")) == " 本 "
+    assert drawn((0, "日"), (1, "x")) == " x  "
+    assert drawn((1, "日"), (1, "x")) == " x  "
 
 
 def test_a_span_has_its_ground_and_the_rest_has_not() -> None:
