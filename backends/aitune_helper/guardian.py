@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ACKNOWLEDGE_S = 2.0
 _LOOK_S = 0.25
+# How long a guardian that a service manager started waits for its first helper.
+_FIRST_S = 10.0
 _SYSTEMD_RUN = "/usr/bin/systemd-run"
 _ID_MAX = 64
 _MCL_CURRENT = 1
@@ -42,6 +44,9 @@ class Guardian(Protocol):
 
     def start(self) -> None:
         """Make sure that one is coming up; does not wait for it."""
+
+    def meet(self) -> None:
+        """Let it know that a helper is here, if it is up by now; does not wait for it."""
 
     def arm(self, trial_id: str) -> None:
         """Return once it watches this trial; raise the fault `NoGuardian` after two seconds."""
@@ -69,10 +74,15 @@ def look(trials: Trials) -> float | None:
     return _LOOK_S
 
 
-def watch(places: Places, trials: Trials) -> None:
+def watch(places: Places, trials: Trials, first: socket.socket | None = None) -> None:
     """Be the guardian, until no helper is connected and nothing is pending.
 
     Returns at once where a live guardian already holds the lock.
+
+    Args:
+        places: Where lock and socket lie.
+        trials: What to watch.
+        first: The connection of the helper that started us, if it did so itself.
     """
     try:
         with hold(places.guard_lock):
@@ -81,21 +91,20 @@ def watch(places: Places, trials: Trials) -> None:
             with listener:
                 listener.bind(places.guard_socket)
                 listener.listen(16)
-                _watch(listener, trials)
+                _watch(listener, trials, [] if first is None else [first])
                 files.remove(places.guard_socket)
     except LockedError:
         return
 
 
-def _watch(listener: socket.socket, trials: Trials) -> None:
+def _watch(listener: socket.socket, trials: Trials, helpers: list[socket.socket]) -> None:
     """Answer helpers and look at the record; the wait ends with whichever comes first."""
-    helpers: list[socket.socket] = []
-    first_by = time.monotonic() + ACKNOWLEDGE_S
+    first_by = time.monotonic() + (0.0 if helpers else _FIRST_S)
     while True:
         wait = look(trials)
-        if wait is None and not helpers and time.monotonic() > first_by:
-            return
         if wait is None and not helpers:
+            if time.monotonic() >= first_by:
+                return
             wait = _LOOK_S
         ready, _, _ = select.select([listener, *helpers], [], [], wait)
         for found in ready:
@@ -146,21 +155,30 @@ class ProcessGuardian:
             self.kind = "process"
             self._fork()
 
-    def arm(self, trial_id: str) -> None:
-        """Wait until the guardian says that it watches this trial."""
-        give_up = time.monotonic() + ACKNOWLEDGE_S
-        started = False
-        while True:
+    def meet(self) -> None:
+        """Connect to it if it is up by now."""
+        if self._link is None:
             with contextlib.suppress(OSError):
+                self._connect()
+
+    def arm(self, trial_id: str) -> None:
+        """Wait until the guardian says that it watches this trial; start another if it is gone."""
+        begun = time.monotonic()
+        give_up = begun + ACKNOWLEDGE_S
+        # A service that is coming up gets half of the time before we start one ourselves.
+        fork_at = begun + ACKNOWLEDGE_S / 2 if self.kind == "systemd" else begun
+        forked = False
+        while time.monotonic() < give_up:
+            with contextlib.suppress(OSError):
+                self.meet()
                 if self._ask(trial_id, give_up) == b"armed":
                     return
             self.close()
-            if time.monotonic() >= give_up:
-                raise Fault("NoGuardian", {"reason": "it does not answer"})
-            if not started and time.monotonic() > give_up - ACKNOWLEDGE_S / 2:
-                started = True
+            if not forked and time.monotonic() >= fork_at:
+                forked = True
                 self._try_fork()
             time.sleep(0.01)
+        raise Fault("NoGuardian", {"reason": "it does not answer"})
 
     def close(self) -> None:
         """Let go of the guardian."""
@@ -168,10 +186,18 @@ class ProcessGuardian:
             self._link.close()
             self._link = None
 
+    def _connect(self) -> None:
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            link.connect(self._places.guard_socket)
+        except OSError:
+            link.close()
+            raise
+        self._link = link
+
     def _ask(self, trial_id: str, give_up: float) -> bytes:
         if self._link is None:
-            self._link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._link.connect(self._places.guard_socket)
+            return b""
         self._link.settimeout(max(0.01, give_up - time.monotonic()))
         self._link.send(trial_id.encode("ascii"))
         return self._link.recv(_ID_MAX)
@@ -184,17 +210,20 @@ class ProcessGuardian:
 
     def _fork(self) -> None:
         """Double fork into a session of its own; the child never returns."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         child = os.fork()
         if child:
+            theirs.close()
+            self._link = ours
             os.waitpid(child, 0)
             return
         status = 1
         try:
             os.setsid()
             if os.fork() == 0:
-                _detach()
+                first = _detach(theirs)
                 _stay()
-                watch(self._places, self._trials())
+                watch(self._places, self._trials(), first)
             status = 0
         except BaseException as error:  # noqa: BLE001 (a forked child must end here, not return)
             loud(f"guardian: {error!r}")
@@ -223,6 +252,9 @@ class ThreadGuardian:
             self._thread = threading.Thread(target=self._run, name="guardian", daemon=True)
             self._thread.start()
 
+    def meet(self) -> None:
+        """It is here."""
+
     def arm(self, trial_id: str) -> None:
         """Look at once; the thread is alive as long as the process is."""
         del trial_id
@@ -243,14 +275,20 @@ class ThreadGuardian:
             self._wake.clear()
 
 
-def _detach() -> None:
-    """Let go of the client: its socket must see the end of the helper, not be held by us."""
+def _detach(helper: socket.socket) -> socket.socket:
+    """Let go of the client: its socket must see the end of the helper, not be held by us.
+
+    Returns:
+        The connection to our helper, the one thing we keep.
+    """
+    kept = os.dup2(helper.detach(), 3)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    os.closerange(3, 256)
+    os.closerange(4, 256)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    return socket.socket(fileno=kept)
 
 
 def _start_service(command: tuple[str, ...]) -> bool:

@@ -90,6 +90,7 @@ class Core:
 
     def hello(self, caller: Caller) -> HelloReply:
         """Say who we are and what is open."""
+        self.guardian.meet()
         return HelloReply(
             messages.PROTOCOL,
             VERSION,
@@ -107,6 +108,7 @@ class Core:
 
     def plan(self, changes: tuple[messages.Change, ...], *, force: bool) -> Plan:
         """Check changes; also say what our file sets at boot for them."""
+        self.guardian.meet()
         try:
             made = plan.make_plan(self._kernel, changes, force=force)
         except plan.Refusal as refusal:

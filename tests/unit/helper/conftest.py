@@ -33,6 +33,9 @@ class StillGuardian:
     def start(self) -> None:
         """Nothing runs."""
 
+    def meet(self) -> None:
+        """Nothing runs."""
+
     def arm(self, trial_id: str) -> None:
         """Remember it."""
         self.armed.append(trial_id)

@@ -1,0 +1,271 @@
+"""The guardian: a process that is there before the first write and after everybody else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.helper.conftest import OPS
+
+from aitune_helper import guardian as guardians
+from aitune_helper import kernelfs, messages
+from aitune_helper.apply import Wanted
+from aitune_helper.guardian import ProcessGuardian, ThreadGuardian
+from aitune_helper.journal import Journal
+from aitune_helper.kernelfs import RealKernel
+from aitune_helper.messages import Change
+from aitune_helper.server import Core
+from aitune_helper.state import LockedError, hold, start_time
+from aitune_helper.trial import Trials
+from aitune_helper.varlink import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aitune_helper.places import Places
+
+PATIENCE_S = 10.0
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait for a condition; fail when it does not come."""
+    give_up = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < give_up, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def swappiness(tmp_path: Path) -> Path:
+    file = tmp_path / "root/proc/sys/vm/swappiness"
+    file.parent.mkdir(parents=True)
+    (tmp_path / "root/sys").mkdir()
+    file.write_text("60\n")
+    (tmp_path / "root/proc/meminfo").write_text("MemAvailable: 9999999 kB\n")
+    return file
+
+
+@pytest.fixture
+def kernel(swappiness: Path, tmp_path: Path) -> RealKernel:
+    """A tree of ordinary files: another process sees what this one writes."""
+    fd = os.open(swappiness, os.O_RDONLY)
+    magic = kernelfs._filesystem(fd)
+    os.close(fd)
+    return RealKernel(str(tmp_path / "root"), {"proc": magic, "sys": magic})
+
+
+@pytest.fixture
+def core(kernel: RealKernel, places: Places) -> Iterator[Core]:
+    def trials() -> Trials:
+        return Trials(kernel, places, Journal(places.journal))
+
+    made = Core(
+        kernel,
+        places,
+        min_ttl_s=0.1,
+        guardian=lambda _: ProcessGuardian(places, trials),
+    )
+    yield made
+    made.close()
+    until(lambda: is_free(places.guard_lock))
+
+
+def is_free(lock: str) -> bool:
+    try:
+        with hold(lock):
+            return True
+    except LockedError:
+        return False
+
+
+def apply(core: Core, ttl_s: float, value: str = "10") -> messages.Trial:
+    changes = (Change("vm.swappiness", "", value),)
+    return core.apply(Wanted(changes, core.plan(changes, force=False).hash, ttl_s), OPS)
+
+
+def value(file: Path) -> str:
+    return file.read_text().strip()
+
+
+def test_it_puts_back_at_the_deadline(core: Core, swappiness: Path) -> None:
+    apply(core, 0.3)
+    assert value(swappiness).startswith("10")
+    until(lambda: value(swappiness).startswith("60"))
+    until(lambda: core.trials.pending() is None)
+    entry = core.trials.journal.last()
+    assert entry is not None
+    assert entry["event"] == "reverted"
+    assert entry["caller"]["name"] == "guardian"  # type: ignore[index]
+
+
+def test_it_outlives_a_helper_that_is_killed(core: Core, places: Places, swappiness: Path) -> None:
+    helper = os.fork()
+    if helper == 0:
+        try:
+            apply(core, 0.5)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    _, status = os.waitpid(helper, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert value(swappiness).startswith("10")
+    assert core.trials.pending() is not None
+    until(lambda: value(swappiness).startswith("60"))
+
+
+def test_it_is_in_a_session_of_its_own_and_holds_nothing_of_the_client(
+    core: Core, places: Places
+) -> None:
+    ours, theirs = os.pipe()
+    with_pipe = ProcessGuardian(places, lambda: core.trials)
+    with_pipe.start()  # ends at once: there is a guardian already
+    trial = apply(core, 5.0)
+    pid = guard_pid(places)
+    assert os.getsid(pid) != os.getsid(0)
+    assert os.getppid() != pid
+    held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    assert not any(name.startswith("pipe:") for name in held)
+    core.trials.revert(trial.id, OPS)
+    os.close(ours)
+    os.close(theirs)
+
+
+def guard_pid(places: Places) -> int:
+    """The process that has bound the guardian's socket."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if any(str(fd.readlink()) == places.guard_lock for fd in (entry / "fd").iterdir()):
+                    return int(entry.name)
+            except OSError:
+                continue
+    raise AssertionError("no guardian")
+
+
+def test_a_guardian_that_was_killed_is_replaced(
+    core: Core, places: Places, swappiness: Path
+) -> None:
+    trial = apply(core, 30.0)
+    core.trials.keep(trial.id, OPS, persist=False)
+    os.kill(guard_pid(places), signal.SIGKILL)
+    apply(core, 0.3, "20")
+    until(lambda: value(swappiness).startswith("10"))
+
+
+def test_no_guardian_within_two_seconds_is_no_change(
+    core: Core, swappiness: Path, monkeypatch: pytest.MonkeyPatch, places: Places
+) -> None:
+    core.trials.revert(apply(core, 5.0).id, OPS)  # by now it is surely up
+    core.close()
+    until(lambda: is_free(places.guard_lock))
+    monkeypatch.setattr(guardians, "ACKNOWLEDGE_S", 0.1)
+    monkeypatch.setattr(ProcessGuardian, "_fork", lambda self: None)
+    with pytest.raises(Fault) as raised:
+        apply(core, 5.0)
+    assert raised.value.error.endswith(".NoGuardian")
+    assert value(swappiness).startswith("60")
+    assert core.trials.pending() is None
+
+
+def test_it_goes_when_there_is_nothing_to_do(core: Core, places: Places) -> None:
+    trial = apply(core, 30.0)
+    core.trials.revert(trial.id, OPS)
+    assert not is_free(places.guard_lock)
+    core.close()
+    until(lambda: is_free(places.guard_lock))
+
+
+def test_more_time_is_given(core: Core, swappiness: Path) -> None:
+    trial = apply(core, 0.4)
+    extended = core.extend(trial.id, 30.0, OPS)
+    assert extended.deadline is not None
+    assert trial.deadline is not None
+    past = trial.deadline + 0.3
+    until(lambda: core.trials.clock() > past)
+    assert value(swappiness).startswith("10")
+    core.trials.revert(trial.id, OPS)
+
+
+def test_a_holder_that_is_stuck_after_the_deadline_is_killed(
+    core: Core, places: Places, swappiness: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aitune_helper.trial.STUCK_S", 0.2)
+    apply(core, 30.0)
+    ready, told = os.pipe()
+    stuck = os.fork()
+    if stuck == 0:
+        with core.trials.state.locked(0.0):
+            os.write(told, b"x")
+            while True:
+                signal.pause()
+    os.read(ready, 1)
+    record = core.trials.current()
+    assert record is not None
+    late = record._replace(trial=record.trial._replace(deadline=core.trials.clock() - 1))
+    core.trials.state.write(late)
+    ended = core.trials.expire()
+    _, status = os.waitpid(stuck, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    # The guardian process may have come first; either way the value is back.
+    assert ended is None or ended.state == messages.REVERTED_TRIAL
+    until(lambda: value(swappiness).startswith("60"))
+    os.close(ready)
+    os.close(told)
+
+
+def test_a_reused_pid_is_not_killed(core: Core, places: Places) -> None:
+    bystander = os.fork()
+    if bystander == 0:
+        signal.pause()
+        os._exit(0)
+    Path(places.lock).write_text(f"{bystander} {int(start_time(bystander)) + 1}\n")
+    core.trials.state.kill_holder()
+    assert os.waitpid(bystander, os.WNOHANG) == (0, 0)
+    os.kill(bystander, signal.SIGKILL)
+    os.waitpid(bystander, 0)
+
+
+def test_the_thread_does_the_same_within_one_process(
+    kernel: RealKernel, places: Places, swappiness: Path
+) -> None:
+    core = Core(kernel, places, min_ttl_s=0.1)
+    assert isinstance(core.guardian, ThreadGuardian)
+    apply(core, 0.2)
+    until(lambda: value(swappiness).startswith("60"))
+    before = threading.active_count()
+    core.close()
+    assert threading.active_count() == before - 1
+
+
+def test_systemd_is_asked_for_a_service_and_a_fork_does_where_it_fails(
+    kernel: RealKernel, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    swappiness: Path,
+) -> None:  # fmt: skip
+    said = tmp_path / "said"
+    program = tmp_path / "systemd-run"
+    program.write_text(f'#!/bin/sh\necho "$@" > {said}.new; mv {said}.new {said}; exit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(guardians, "_SYSTEMD_RUN", str(program))
+    command = ("/usr/bin/python3", "-I", "-S", "-B", "/x/helper.pyz", "--guard")
+
+    def trials() -> Trials:
+        return Trials(kernel, places, Journal(places.journal))
+
+    core = Core(
+        kernel, places, min_ttl_s=0.1, guardian=lambda _: ProcessGuardian(places, trials, command)
+    )
+    assert core.guardian.kind == "systemd"
+    until(said.exists)
+    arguments = said.read_text().split()
+    assert arguments[-6:] == list(command)
+    assert "--collect" in arguments
+    assert "--slice=system.slice" in arguments
+    assert "--property=Restart=on-failure" in arguments
+    apply(core, 0.3)
+    until(lambda: value(swappiness).startswith("60"))
+    core.close()
+    until(lambda: is_free(places.guard_lock))
