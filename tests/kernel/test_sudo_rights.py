@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.kernel.fresh_user import (
@@ -42,6 +44,18 @@ def other() -> Iterator[str]:
     before = SWAPPINESS.read_text()
     yield "11" if before.strip() != "11" else "12"
     SWAPPINESS.write_text(before)
+
+
+def as_root(*arguments: str, expect: int = 0) -> dict[str, Any]:
+    """Run the command line as root, with an answer beforehand."""
+    command = [sys.executable, "-c", "from aitune_tui.cli import main; main()", *arguments]
+    result = subprocess.run(
+        [*command, "--yes", "--json"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert result.returncode == expect, result
+    document = json.loads(result.stdout)
+    assert isinstance(document, dict)
+    return document
 
 
 def test_without_a_helper_it_says_how_to_get_one(
@@ -99,20 +113,21 @@ def test_the_rule_allows_nothing_else(fresh_user: FreshUser, helper: Path) -> No
         assert fresh_user.run(code=code).returncode == 1
 
 
-def test_a_try_is_seen_by_all_and_ended_only_by_name(
+def test_a_try_is_seen_by_all_and_ended_by_another_only_by_name(
     fresh_user: FreshUser, helper: Path, other: str
 ) -> None:
     fresh_user.may_use_the_helper(password=False)
     before = SWAPPINESS.read_text()
-    own = [*elevation.Launcher().command()]
-    assert own  # root needs no installed copy of another version
     trial = fresh_user.json("apply", f"vm.swappiness={other}", "--try", "600", "--yes")["trial"]
     # What is public needs no rights, and no helper.
     fresh_user.may("")
     busy = fresh_user.json("apply", "vm.swappiness=1", "--yes", expect=5)
     assert NAME in busy["message"]
-    fresh_user.may_use_the_helper(password=False)
-    assert fresh_user.json("revert", str(trial["number"]), "--yes")["trial"]["complete"] is True
+    error = as_root("keep", expect=4)
+    assert error["code"] == "not-yours"
+    assert NAME in error["message"]
+    ended = as_root("revert", str(trial["number"]))
+    assert ended["trial"]["complete"] is True
     assert SWAPPINESS.read_text() == before
 
 

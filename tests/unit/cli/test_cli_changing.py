@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+import pytest
+
+from aitune_backends.helper_client import Session
+
 if TYPE_CHECKING:
-    import pytest
     from tests.unit.cli.conftest import CommandLine
+
+    from aitune_helper.messages import PublicState
 
 SWAPPINESS = "/proc/sys/vm/swappiness"
 PAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -72,6 +77,42 @@ def test_a_try_is_put_back_by_revert(cli: CommandLine) -> None:
     said = cli.run("revert", str(number), "--yes").output
     assert "Put back. vm.swappiness is as it was, read at " in said
     assert cli.read(SWAPPINESS) == "60"
+
+
+def test_anothers_trial_is_ended_only_by_name(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = cli.json("apply", "vm.swappiness=10", "--try", "600", "--yes")["trial"]["number"]
+    read = cli.demo.link.state
+
+    def of_another() -> PublicState:
+        state = read()
+        assert state is not None
+        assert state.pending is not None
+        return state._replace(pending=state.pending._replace(owner_uid=4242, owner_name="ops"))
+
+    monkeypatch.setattr(cli.demo.link, "state", of_another)
+    for command in ("keep", "revert"):
+        error = cli.json(command, "--yes", expect=4)
+        assert error["code"] == "not-yours"
+        assert str(number) in error["hint"]
+        assert cli.read(SWAPPINESS) == "10"
+    assert cli.json("revert", str(number), "--yes")["trial"]["state"] == "reverted"
+
+
+@pytest.mark.parametrize("stopped_by", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_is_stopped_between_apply_and_keep_is_put_back(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, stopped_by: type[BaseException]
+) -> None:
+    def keep(*_: object) -> NoReturn:
+        assert cli.read(SWAPPINESS) == "10"
+        raise stopped_by
+
+    monkeypatch.setattr(Session, "keep", keep)
+    expected = 130 if stopped_by is KeyboardInterrupt else 70
+    cli.run("apply", "vm.swappiness=10", "--yes", expect=expected)
+    assert cli.read(SWAPPINESS) == "60"
+    assert cli.json("journal")["trials"][0]["state"] == "reverted"
 
 
 def test_a_partial_pool_is_put_back_unless_accepted(cli: CommandLine) -> None:
