@@ -241,6 +241,21 @@ def test_the_helper_is_installed_and_removed_by_one_sudo(
     assert not place.parent.exists()
 
 
+def test_one_password_at_the_first_change_installs_the_helper(
+    fresh_user: FreshUser, no_helper: None
+) -> None:
+    fresh_user.may(f"Defaults:{NAME} timestamp_timeout=0\n{NAME} ALL=(root) ALL")
+    terminal = fresh_user.on_terminal("helper", "install")
+    terminal.expect("Install it? [y/N]")
+    assert bundle_sha256() in terminal.seen
+    terminal.type("y\n")
+    terminal.expect(PROMPT)
+    terminal.type(f"{PASSWORD}\n")
+    assert terminal.end() == 0, terminal.seen
+    assert "is installed and reads back as sent." in terminal.seen
+    assert installer.status().is_current
+
+
 def test_a_helper_that_others_can_write_is_not_started(
     fresh_user: FreshUser, helper: Path, other: str
 ) -> None:

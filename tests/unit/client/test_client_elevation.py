@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -241,3 +243,16 @@ def test_the_bundle_is_the_same_from_a_checkout_and_from_a_copy(tmp_path: Path) 
     ).stdout.split()  # fmt: skip
     assert said == [str(copy / "__init__.py"), bundle_sha256()]
     assert hashlib.sha256(bundle()).hexdigest() == bundle_sha256()
+
+
+def test_the_bundle_holds_nothing_that_differs_between_machines() -> None:
+    with zipfile.ZipFile(io.BytesIO(bundle())) as archive:
+        entries = archive.infolist()
+        assert archive.read("__main__.py").startswith(b"from aitune_helper.__main__ import main")
+    names = [entry.filename for entry in entries]
+    assert names == ["__main__.py", *sorted(names[1:])]
+    assert "aitune_helper/server.py" in names
+    assert {name.rpartition(".")[2] for name in names} == {"py"}
+    assert {(entry.date_time, entry.compress_type, entry.external_attr) for entry in entries} == {
+        ((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED, 0o100644 << 16)
+    }
