@@ -48,11 +48,10 @@ class CpuSampler:
         self._files = files
         self._listing: list[str] = []
         self._nodes: dict[int, tuple[int, ...]] = {}
-        self._node_of: dict[int, int] = {}
         self._present: tuple[int, ...] = ()
         self._online: frozenset[int] = frozenset()
         self._times: CpuTimes | None = None
-        self._known: dict[tuple[int, float | None], Cpu] = {}
+        self._cpus: tuple[Cpu, ...] = ()
         self._policies: dict[str, Policy] = {}
         self._frequencies = Turns[str]()
         self._governors = Turns[str]()
@@ -66,8 +65,8 @@ class CpuSampler:
         online = read_online(host, present)
         if (nodes, present, online) != (self._nodes, self._present, self._online):
             self._nodes, self._present, self._online = nodes, present, online
-            self._node_of = {cpu: node for node, cpus in nodes.items() for cpu in cpus}
-            self._known.clear()
+            node_of = {cpu: node for node, cpus in nodes.items() for cpu in cpus}
+            self._cpus = tuple(Cpu(cpu, node_of.get(cpu), cpu in online) for cpu in present)
         listing = host.names(cpufreq.DIRECTORY)
         if listing != self._listing:
             self._listing = listing
@@ -89,17 +88,14 @@ class CpuSampler:
         """Every CPU present, with its share of busy time since the last call."""
         before, self._times = self._times, self._read_times()
         shares = busy(before, self._times) if before else {}
-        numbers = self._present or self._times.cpus
-        keys = zip(numbers, map(shares.get, numbers), strict=True)
-        # There are a hundred shares at most for each CPU: its records are made once.
-        known = self._known
-        return tuple([known.get(key) or self._cpu(key) for key in keys])
-
-    def _cpu(self, key: tuple[int, float | None]) -> Cpu:
-        number, share = key
-        online = number in self._online if self._present else True
-        cpu = self._known[key] = Cpu(number, self._node_of.get(number), online, share)
-        return cpu
+        # Only what changed is made anew: on most machines most CPUs idle.
+        self._cpus = tuple(
+            [
+                cpu if cpu.busy == share else Cpu(cpu.number, cpu.node, cpu.online, share)
+                for cpu, share in zip(self._cpus, map(shares.get, self._present), strict=True)
+            ]
+        )
+        return self._cpus
 
     def policies(self, since_s: float, shown: Container[int] | None) -> tuple[Policy, ...]:
         """Every policy, its frequency and settings as fresh as this tick's share of work allows.

