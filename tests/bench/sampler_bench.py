@@ -76,8 +76,9 @@ class BigMachine:
         )
         self._sectors += 12345
         for disk in range(DISKS):
+            read = self._sectors * (disk % 2)
             (self.root / f"sys/block/nvme{disk}n1/stat").write_text(
-                f" 91 0 {self._sectors * (disk % 2)} 7 11 0 {self._sectors * (disk % 2) // 3} 2 1 8 9 0 0 0 0 0 0\n"
+                f" 91 0 {read} 7 11 0 {read // 3} 2 1 8 9 0 0 0 0 0 0\n"
             )
 
 
