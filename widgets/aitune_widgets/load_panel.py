@@ -107,8 +107,8 @@ def _compact(view: LoadView, width: int) -> tuple[Row, ...]:
     bar, amount = Columns(width), Columns(width)
     edge = width - 1
     bar.put(1, _percent(view), "strong")
-    bar.put_right(edge, view.left, "strong")
-    draw_bar(bar, 7, edge - 14, view.fraction, "cache", "load-edge")
+    start = bar.put_right(edge, view.left, "strong")
+    draw_bar(bar, 7, min(edge - 14, start - 2), view.fraction, "cache", "load-edge")
     column = amount.put(7, view.done, "fg")
     if view.range_:
         amount.put(column + 3, view.range_, "dim")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _NUMBER_FIELD = 27
 """`12345.6 GiB available  86 %`: the widest it gets, so that the bar never moves."""
+_LOAD_FIELD = 31
+"""`16.1 GB/s   52 s left  47 – 60 s`, and without the range: the bar gives way to longer ones."""
+_LOAD_FIELD_SHORT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,7 @@ def load_line(load: StripLoad, width: int) -> Line:
     )
     if load.range_ and width >= 110:
         right = (*right, ("  ", "fg"), (clean(load.range_), "dim"))
-    edge = columns.put_line_right(width - 1, right)
+    field = _LOAD_FIELD if width >= 110 else _LOAD_FIELD_SHORT
+    edge = min(columns.put_line_right(width - 1, right), width - 1 - field)
     draw_bar(columns, start + 5, edge - 2, load.fraction, "cache", "load-edge")
     return columns.line()

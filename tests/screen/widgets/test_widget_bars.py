@@ -27,7 +27,7 @@ from aitune_widgets.bars import column_of, draw_bar, shares
 from aitune_widgets.footer_bar import FooterBar, HintChosen, keys_line
 from aitune_widgets.header_bar import header_line
 from aitune_widgets.inspector import Inspector
-from aitune_widgets.memory_strip import strip_lines
+from aitune_widgets.memory_strip import StripLoad, load_line, strip_lines
 from aitune_widgets.navigation_bar import NavigationBar
 from aitune_widgets.plan_view import PlanView
 from aitune_widgets.rule import rule_line
@@ -79,6 +79,19 @@ def test_labels_of_the_memory_strip_stand_under_their_segments() -> None:
     assert below.index("cache") == below.index("132.4") + len("132.4") + 2
     assert top.rstrip().endswith("861.9 GiB available  86 %")
     assert below.rstrip().endswith("no swap     stalled 0.4 % of 10 s")
+
+
+def test_the_bar_of_a_load_stays_when_its_range_is_not_known_yet() -> None:
+    for width in (80, 120):
+        bars = {
+            words(load_line(StripLoad(0.5, rate, left, range_), width)).rindex("░")
+            for rate, left, range_ in (
+                ("– GB/s", "measuring…", ""),
+                ("6.1 GB/s", "52 s left", "47 – 60 s"),
+                ("16.1 GB/s", "9 s left", "8 – 10 s"),
+            )
+        }
+        assert len(bars) == 1
 
 
 def test_an_alarm_takes_room_from_the_bar_and_drops_whole_fields() -> None:
