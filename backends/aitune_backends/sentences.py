@@ -31,6 +31,9 @@ CAPTURE = "A capture cannot be changed."
 READONLY = "This run only looks: it was started with --readonly."
 CONTAINER = "This is a container: if it stops, nothing is put back."
 
+# How the helper's note begins on a setting that it cannot set at boot.
+NOT_PERSISTENT = "not persistent"
+
 # Why going back fell short, where the helper gave no reason of its own.
 _SHORT = {
     PARTIAL: "the kernel did not give all of it back",
@@ -59,7 +62,9 @@ def kept(trial: Trial, files: tuple[str, ...]) -> str:
     holds = "holds" if len(trial.items) == 1 else "hold"
     text = f"Kept. {counted(len(trial.items), 'setting')} {holds} until the next reboot"
     if files:
-        return f"{text} and after it: {', '.join(files)}."
+        gone = sum(NOT_PERSISTENT in item.note for item in trial.items)
+        also = f"; {len(trial.items) - gone} of them also" if gone else " and"
+        return f"{text}{also} after it: {', '.join(files)}."
     if trial.persisted == "failed":
         return f"{text}; the files that would set it at boot could not be written."
     return f"{text}."

@@ -224,6 +224,14 @@ def test_persist_is_written_on_keep_and_undone_with_it(cli: CommandLine) -> None
     assert not file.exists() or "vm.swappiness" not in file.read_text()
 
 
+def test_what_cannot_be_set_at_boot_is_said_before_and_after(cli: CommandLine) -> None:
+    changes = ("vm.swappiness=10", "block.read_ahead_kb@nvme2n1=4096", "hugepages.2048kB=8")
+    said = cli.run("apply", *changes, "--persist", "--yes").output
+    assert "Warning: block.read_ahead_kb cannot be set at boot yet" in said
+    assert "hugepages.2048kB cannot" not in said  # the default size has a sysctl name
+    assert "Kept. 3 settings hold until the next reboot; 2 of them also after it: " in said
+
+
 def test_persist_with_try_is_remembered_for_keep(cli: CommandLine) -> None:
     document = cli.json("apply", "vm.swappiness=10", "--persist", "--try", "600", "--yes")
     assert document["files"] == []

@@ -10,6 +10,7 @@ from tests.unit.client.peers import as_json, make_item, make_trial
 
 from aitune_backends import sentences
 from aitune_backends.helper_errors import from_reply
+from aitune_helper.persist import NOT_YET
 
 OPEN = as_json(make_trial()._replace(state="pending", deadline=1e9))
 STALE = as_json(make_item()._replace(status="stale", note="was 60, is 33, you want 10"))
@@ -99,6 +100,11 @@ def test_the_sentences_of_an_end() -> None:
     assert sentences.kept(trial, ()) == "Kept. 2 settings hold until the next reboot."
     assert sentences.kept(make_trial(), ("/etc/f",)) == (
         "Kept. 1 setting holds until the next reboot and after it: /etc/f."
+    )
+    assert NOT_YET.startswith(sentences.NOT_PERSISTENT)
+    partly = make_trial(one, two._replace(note=NOT_YET))
+    assert sentences.kept(partly, ("/etc/f",)) == (
+        "Kept. 2 settings hold until the next reboot; 1 of them also after it: /etc/f."
     )
     back = trial._replace(state="reverted")
     clock = sentences.clock(0)

@@ -9,8 +9,9 @@ import click
 from aitune_backends import sentences
 from aitune_backends.changes import brief_list, expand, parse_change
 from aitune_backends.owners import read_owners
+from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
-from aitune_helper.plan import Refusal, make_plan
+from aitune_helper.plan import Refusal, make_plan, memory
 from aitune_tui.cli.common import USAGE, fail, note, table
 from aitune_tui.cli.output import field
 
@@ -173,7 +174,8 @@ def show_plan(
         if items[0].status != UNCHANGED:
             owner = owners.of(items[0].knob)
             note("\n".join(_details(items, text, owner)), as_json=as_json)
-    for warning in plan.warnings:
+    passing = _passing(machine, plan.items) if persist else []
+    for warning in (*plan.warnings, *passing):
         note(f"\nWarning: {warning}.", as_json=as_json)
     note(ending or _how(try_s, persist), as_json=as_json)
 
@@ -190,6 +192,17 @@ def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> li
     }
     heading = f"{_label(items)}  {items[0].old} → {items[0].requested}"
     return ["", heading, *(field(name, value) for name, value in fields.items() if value)]
+
+
+def _passing(machine: Machine, items: Sequence[Item]) -> list[str]:
+    """Say which settings `--persist` cannot set at boot: so far it writes sysctl.d alone."""
+    pool = memory(machine.host).default_pool
+    names = dict.fromkeys(
+        item.knob
+        for item in items
+        if KNOBS[item.knob].persist != "sysctl" and (item.instance or item.knob != pool)
+    )
+    return [f"{name} cannot be set at boot yet; it is gone after a reboot" for name in names]
 
 
 def _how(try_s: int | None, persist: bool) -> str:
