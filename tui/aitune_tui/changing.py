@@ -290,9 +290,10 @@ class Changing:
         app = self._app
         after, _ = rules.see_trial(app.state, None, (trial, *app.state.trials), app.clock())
         app.set_state(self._without(after, trial))
-        app.history.mark(app.clock(), "ok", f"kept {shared.title(trial)}", "ok")
+        app.history.mark(app.clock(), "ok", f"kept {sentences.short_title(trial)}", "ok")
         fell_short = any(item.status not in AS_WANTED for item in trial.items)
-        app.note("differs" if fell_short else "ok", shared.kept(trial, files))
+        text = sentences.undone(trial, files) if trial.undo_of else shared.kept(trial, files)
+        app.note("differs" if fell_short else "ok", text)
         app.looker.hurry()
 
     def _without(self, state: rules.State, trial: Trial) -> rules.State:

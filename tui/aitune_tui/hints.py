@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitune_helper.messages import KEPT
+from aitune_backends.undo import newest
 from aitune_tui.present_settings import all_counts
 from aitune_widgets.footer_bar import KeyHint
 
@@ -34,7 +34,7 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
         )
     staged = all_counts(state).staged
     plan = KeyHint("p", f"plan {staged}" if staged else "plan", possible=bool(staged))
-    last = next((t for t in state.trials if t.state == KEPT), None)
+    last = newest(state.trials)
     undo = KeyHint("u", f"undo {last.number}" if last else "undo", possible=last is not None)
     connect = ()
     if state.helper in {"asleep", "not installed"} and not state.locked:

@@ -89,6 +89,8 @@ def disk_chart(view: View) -> ChartData:
         seconds=view.chart_seconds,
         series=(Series("disk read", "", "cache", points, "area"),),
         markers=_markers(view),
+        # Below 1 GB/s a scale of its own would make noise look like a load.
+        top=0.0 if any(point is not None and point > 1 for point in points) else 1.0,
         now=view.now,
     )
 

@@ -83,6 +83,19 @@ def busy(trial: Trial, left: float | None) -> str:
     return f"{shared.busy(trial, left)} {_WHAT_TO_DO['busy']}"
 
 
+def short_title(trial: Trial) -> str:
+    """What a trial was about in two words, for a marker in a chart."""
+    knobs = tuple(dict.fromkeys(item.knob for item in trial.items))
+    return trial.title or (knobs[0] if len(knobs) == 1 else shared.counted(len(knobs), "setting"))
+
+
+def undone(trial: Trial, files: tuple[str, ...]) -> str:
+    """A kept trial was undone, and the undo kept."""
+    count = shared.counted(len(trial.items), "setting")
+    text = f"Undone. {count} {'is' if len(trial.items) == 1 else 'are'} as before"
+    return f"{text}, and {', '.join(files)} too." if files else f"{text}."
+
+
 def nothing_left(trial: Trial, *, drifted: bool) -> str:
     """There is nothing of a kept trial that could be put back."""
     if drifted:

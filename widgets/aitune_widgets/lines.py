@@ -49,7 +49,8 @@ class LineWidget(Widget):
         """Bring the screen up to date with the values; unchanged lines are left alone."""
         width, height = self.content_size
         if not self.is_mounted or width < 1 or height < 1:
-            if self.is_attached and self._is_auto:
+            # Hidden, or with nothing to say: no line of it is on the screen, so none moves.
+            if self.is_attached and self._is_auto and self.display and self.row_count(max(1, width)):
                 self.refresh(layout=True)
             return
         if self._is_auto and self.row_count(width) != self._wanted_height:
