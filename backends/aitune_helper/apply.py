@@ -152,7 +152,8 @@ class Application:
         """Write one item after another; the record follows, and its deadline with each step."""
         total = len(record.trial.items)
         for index in range(total):
-            record = self._renewed(record._replace(step=index))
+            slots = steps.in_flux(self._kernel, record.slots, record.trial.items[index])
+            record = self._renewed(record._replace(step=index, slots=slots))
             item = self._write_item(record, index)
             record = self._renewed(
                 record._replace(

@@ -42,8 +42,11 @@ def read_all(fd: int, limit: int, path: str) -> bytes:
 
 
 def write_aside(path: str, data: bytes, mode: int, *, sync: bool) -> str:
-    """Write `data` to a new file beside `path` and return its name; nothing is left on failure."""
-    aside = f"{path}.{os.getpid()}.new"
+    """Write `data` to a new file beside `path` and return its name; nothing is left on failure.
+
+    The name is fixed, so that what a killed process left is replaced: callers hold the lock.
+    """
+    aside = path + ".new"
     remove(aside)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(aside, flags, 0o600)

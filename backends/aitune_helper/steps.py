@@ -54,6 +54,15 @@ def snapshot(kernel: KernelIO, items: Sequence[Item]) -> tuple[Slot, ...]:
     return tuple(slots.values())
 
 
+def in_flux(kernel: KernelIO, slots: Sequence[Slot], item: Item) -> tuple[Slot, ...]:
+    """Forget what the slots of `item` held after an earlier write: from now on it may be ours."""
+    touched = {(knob.id, instance) for knob, instance in targets(kernel, item)}
+    return tuple(
+        slot._replace(after=None) if (slot.knob, slot.instance) in touched else slot
+        for slot in slots
+    )
+
+
 def read_after(kernel: KernelIO, slots: Sequence[Slot], item: Item) -> tuple[Slot, ...]:
     """Fill in what the slots of `item` hold now, so that a drift can be told later."""
     touched = {(knob.id, instance) for knob, instance in targets(kernel, item)}

@@ -52,6 +52,7 @@ class FakeKernel:
         files: Every file by its path, without line end.
         writes: Every write that was taken, in order.
         before_write: Called with the number of the coming write, from 1; may raise OSError.
+        after_write: Likewise, called when the write has been done.
         count: How many writes were tried.
         pages: How many pages each node can have.
     """
@@ -60,6 +61,7 @@ class FakeKernel:
         self.files = dict(files)
         self.writes: list[tuple[str, str]] = []
         self.before_write: Callable[[int], None] = lambda number: None
+        self.after_write: Callable[[int], None] = lambda number: None
         self.pages = 1 << 20
         self.count = 0
 
@@ -80,6 +82,7 @@ class FakeKernel:
         self.writes.append((path, value))
         self.files[path] = value
         self._side_effects(path, value)
+        self.after_write(self.count)
 
     def entries(self, path: str) -> list[str]:
         found = {

@@ -69,6 +69,25 @@ def test_the_nth_write_fails(tmp_path: Path, code: int) -> None:
         assert bench.core.trials.journal.history(1).trials == (trial,)
 
 
+@pytest.mark.parametrize("moment", ["before_write", "after_write"])
+def test_killed_at_the_nth_write_with_nobody_to_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    total = writes_of(elsewhere(tmp_path, "all"), lambda bench: bench.apply(*CHANGES))
+    for number in range(1, total + 1):
+        bench = Bench(elsewhere(tmp_path, number))
+        setattr(bench.kernel, moment, failing_at(number, Killed()))
+        with monkeypatch.context() as patched:
+            patched.setattr(bench.core.trials, "put_back", lambda record, caller: None)
+            with pytest.raises(Killed):
+                bench.apply(*CHANGES)
+        bench.now += 31
+        bench.restart()
+        assert bench.kernel.state() == FILES, number
+        ended = bench.core.trials.journal.history(1).trials[0]
+        assert (ended.state, ended.complete) == (messages.REVERTED_TRIAL, True), number
+
+
 def test_the_nth_write_of_going_back_is_killed_and_done_again(tmp_path: Path) -> None:
     def there_and_back(bench: Bench) -> None:
         trial = bench.apply(*CHANGES)
