@@ -12,23 +12,23 @@ from textual.binding import Binding, BindingType
 from aitune_backends import sentences as shared
 from aitune_backends.catalogue import GOALS
 from aitune_backends.shell import command
-from aitune_helper.messages import KEPT
 from aitune_tui import measuring as measures
 from aitune_tui import sentences
 from aitune_tui import state as rules
 from aitune_tui.board import Board
-from aitune_tui.commands import AllCommands
 from aitune_tui.jobs import Keep, ReadHistory
 from aitune_tui.present_chart import WINDOWS
 from aitune_tui.present_settings import panel_of
-from aitune_tui.screens.changes import ChangesPage
-from aitune_tui.screens.palette import Palette
-from aitune_tui.screens.questions import ConfirmDialog, FilesDialog, HelpDialog, QuitDialog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.command import Provider
+
     from aitune_backends.loads.model_files import ModelFiles
     from aitune_tui.cli.common import Options
     from aitune_tui.events import ExercisePlanned
+    from aitune_tui.screens.changes import ChangesPage
     from aitune_tui.screens.page import Page
     from aitune_tui.screens.plan import PlanDialog
     from aitune_tui.selection import Selection
@@ -39,10 +39,17 @@ _FAULT = 70
 _NO_TERMINAL = 2
 
 
+def all_commands() -> type[Provider]:
+    """Every action by its name; imported when the palette is opened."""
+    from aitune_tui.commands import AllCommands
+
+    return AllCommands
+
+
 class Dashboard(Board):
     """Turns keys, clicks and commands into changes of the state and jobs for the helper."""
 
-    COMMANDS: ClassVar = {AllCommands}
+    COMMANDS: ClassVar = {all_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "ask_quit", show=False, priority=True),
         Binding("ctrl+c", "ask_quit", show=False, priority=True),
@@ -85,9 +92,7 @@ class Dashboard(Board):
 
     def action_undo(self) -> None:
         """Open the plan that undoes the last kept change, or the one selected in Changes."""
-        page = self.main.page
-        chosen = page.selected_trial if isinstance(page, ChangesPage) else ""
-        self.changing.undo(chosen)
+        self.changing.undo(self.main.page.selected_trial)
 
     def action_stage_page(self) -> None:
         """Stage everything advised on this page."""
@@ -135,6 +140,7 @@ class Dashboard(Board):
         from aitune_backends import installer
         from aitune_backends.helper_bundle import bundle_sha256
         from aitune_backends.helper_errors import HelperError
+        from aitune_tui.screens.questions import ConfirmDialog
 
         try:
             target = installer.target()
@@ -206,7 +212,12 @@ class Dashboard(Board):
         if self.machine.origin != "live":
             self.note("info", sentences.ONLY_LIVE)
             return
-        self.push_screen(FilesDialog(self._model_path()), self.timing.choose)
+        self._ask_files(self.timing.choose)
+
+    def _ask_files(self, chosen: Callable[[ModelFiles | None], None]) -> None:
+        from aitune_tui.screens.questions import FilesDialog
+
+        self.push_screen(FilesDialog(self._model_path()), chosen)
 
     def _model_path(self) -> str:
         model = self.measuring.model
@@ -244,12 +255,13 @@ class Dashboard(Board):
                 self.exercising.ask(profile)
 
         if self.measuring.model is None:
-            self.push_screen(FilesDialog(""), chosen)
+            self._ask_files(chosen)
         else:
             self.exercising.ask(profile)
 
     async def on_exercise_planned(self, event: ExercisePlanned) -> None:
         """Ask before an exercise begins; show it on the page of both blocks."""
+        from aitune_tui.screens.questions import ConfirmDialog
 
         def answered(yes: bool | None) -> None:
             if yes:
@@ -264,15 +276,21 @@ class Dashboard(Board):
 
     def action_command_palette(self) -> None:
         """Every action by its plain name."""
+        from aitune_tui.screens.palette import Palette
+
         if not any(isinstance(screen, Palette) for screen in self.screen_stack):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         """All keys."""
+        from aitune_tui.screens.questions import HelpDialog
+
         self.push_screen(HelpDialog())
 
     def action_ask_quit(self) -> None:
         """Leave; ask first where something would be forgotten or left to its timer."""
+        from aitune_tui.screens.questions import QuitDialog
+
         if isinstance(self.screen, QuitDialog):
             self.exit(0)
             return
@@ -295,11 +313,6 @@ class Dashboard(Board):
                 self.changing.do(Keep(pending.id, pending.persist))
 
         self.push_screen(QuitDialog(asks, can_keep=pending is not None), answered)
-
-    @property
-    def undoable(self) -> bool:
-        """Whether there is a kept change to undo."""
-        return any(trial.state == KEPT for trial in self.state.trials)
 
 
 def run_dashboard(options: Options) -> int:

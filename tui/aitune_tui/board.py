@@ -74,6 +74,7 @@ class Board(App[int]):
         self._slow_link = slow_link
         self._live = live
         self._drawn = float("-inf")
+        self._painted = False
         self.chart_seconds = DEFAULT_WINDOW
         self.state = State(
             goal=goal,
@@ -101,7 +102,7 @@ class Board(App[int]):
         places = user_places()
         with contextlib.suppress(OSError):
             places.make_state()
-        return Store(places.results)
+        return Store(places)
 
     def get_default_screen(self) -> MainScreen:
         """The one screen behind all dialogs."""
@@ -118,6 +119,7 @@ class Board(App[int]):
             self.looker.start()
 
     def _after_first_paint(self) -> None:
+        self._painted = True
         if self._live:
             self._hotplug = signals.watch_disks(asyncio.get_running_loop(), self.looker.hurry)
             self.timing.read_results()
@@ -188,6 +190,7 @@ class Board(App[int]):
             chart_seconds=self.chart_seconds,
             slow_link=self._slow_link,
             uid=os.geteuid(),
+            painted=self._painted,
         )
 
     def redraw(self) -> None:

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from aitune_backends import sentences as shared
-from aitune_backends import undo
 from aitune_backends.helper_errors import HelperError
 from aitune_helper.messages import AS_WANTED, KEPT, PENDING, REVERTED_TRIAL
 from aitune_tui import jobs, sentences
 from aitune_tui import state as rules
-from aitune_tui.screens.edit import edit_dialog
-from aitune_tui.screens.plan import EditInPlan, PlanDialog, PlanRequest
+from aitune_tui.requests import EditInPlan, PlanRequest
 from aitune_tui.selection import Selection, Target, select
 from aitune_tui.words import clock
 
@@ -107,6 +105,8 @@ class Changing:
             if then is not None:
                 then()
 
+        from aitune_tui.screens.edit import edit_dialog
+
         app.push_screen(edit_dialog(selection, staged), chosen)
 
     # Planning
@@ -127,6 +127,8 @@ class Changing:
         return self._app.machine.why_not_writable if self._desk is None else ""
 
     def _open(self, request: PlanRequest) -> None:
+        from aitune_tui.screens.plan import PlanDialog
+
         app = self._app
         dialog = PlanDialog(app.machine.host, request, app.wall())
 
@@ -149,7 +151,9 @@ class Changing:
         if app.state.pending is not None:
             app.note("differs", sentences.busy(app.state.pending, app.seconds_left))
             return
-        found: Trial | None = undo.newest(app.state.trials)
+        from aitune_backends import undo
+
+        found = app.state.undoable
         if trial_id:
             found = next((t for t in app.state.trials if t.id == trial_id), None)
         if found is None or found.state != KEPT:

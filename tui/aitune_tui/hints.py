@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitune_backends.undo import newest
 from aitune_tui.present_settings import all_counts
 from aitune_widgets.footer_bar import KeyHint
 
@@ -34,9 +33,9 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
         )
     staged = all_counts(state).staged
     plan = KeyHint("p", f"plan {staged}" if staged else "plan", possible=bool(staged))
-    last = newest(state.trials)
+    last = state.undoable
     undo = KeyHint("u", f"undo {last.number}" if last else "undo", possible=last is not None)
-    connect = ()
+    connect: tuple[KeyHint, ...] = ()
     if state.helper in {"asleep", "not installed"} and not state.locked:
         connect = (KeyHint("w", "connect root helper"),)
     own = page.hints(view, focused)

@@ -11,17 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aitune_backends import describe
-from aitune_backends.doctor import findings
-from aitune_backends.owners import read_owners
-from aitune_backends.sampler import Sampler
-from aitune_backends.survey import survey
 from aitune_tui import events
 
 if TYPE_CHECKING:
     from textual.message import Message
 
     from aitune_backends.machine import Machine
+    from aitune_backends.readings import Sample
+    from aitune_backends.sampler import Sampler
 
 SURVEY_SECONDS = 5.0
 
@@ -52,26 +49,40 @@ class Looker:
         self._goal = goal
         self._post = post
         self._interval = interval
-        self._clock = clock
-        self._sampler = Sampler(machine.host, clock=clock, wall=wall)
+        self._clock, self._wall = clock, wall
+        self._sampler: Sampler | None = None
         self._passed = clock()
         self._next_survey = float("-inf")
+        self._again = False
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
     def look(self) -> None:
         """Read once: a sample, and the settings where they are due."""
+        # In this thread and not before: no line of the first picture needs them.
+        from aitune_backends import describe, owners, survey
+
+        again, self._again = self._again, False
         self._let_time_pass()
-        sample = self._sampler.sample()
+        sample = self._sample(refresh=again)
         link = self._machine.link
         self._post(events.SampleTaken(sample, link.state() if link is not None else None))
-        if self._clock() >= self._next_survey:
+        if again or self._clock() >= self._next_survey:
             self._next_survey = self._clock() + SURVEY_SECONDS
-            owners = read_owners(self._machine.host)
-            statuses = survey(self._machine.host, sample, self._goal, owners)
-            facts = describe.gather(self._machine.host, ())
+            host = self._machine.host
+            statuses = survey.survey(host, sample, self._goal, owners.read_owners(host))
+            facts = describe.gather(host, ())
             self._post(events.SurveyTaken(statuses, facts, sample.wall))
+
+    def _sample(self, *, refresh: bool) -> Sample:
+        if self._sampler is None:
+            from aitune_backends.sampler import Sampler
+
+            self._sampler = Sampler(self._machine.host, clock=self._clock, wall=self._wall)
+        if refresh:
+            self._sampler.refresh()
+        return self._sampler.sample()
 
     def _let_time_pass(self) -> None:
         """The demo moves with our own clock, just before it is read: so its rates are exact."""
@@ -82,6 +93,8 @@ class Looker:
 
     def diagnose(self) -> None:
         """Look up what this machine cannot do."""
+        from aitune_backends.doctor import findings  # nothing on the first screen needs it
+
         self._post(events.FindingsMade(findings(self._machine)))
 
     def set_goal(self, goal: str) -> None:
@@ -91,8 +104,7 @@ class Looker:
 
     def hurry(self) -> None:
         """Read everything again now: something was written, or a disk came or went."""
-        self._next_survey = float("-inf")
-        self._sampler.refresh()
+        self._again = True
         self._wake.set()
 
     def start(self) -> None:
@@ -108,7 +120,8 @@ class Looker:
             self._thread.join(timeout=0.5)
             if self._thread.is_alive():
                 return
-        self._sampler.close()
+        if self._sampler is not None:
+            self._sampler.close()
 
     def _run(self) -> None:
         diagnosed = False

@@ -5,23 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aitune_backends.loads.records import (
-    BUFFERED,
-    COLD,
-    ENGINES,
-    STATES,
-    Cancelled,
-    Failed,
-    Finished,
-    LoadRequest,
-    Note,
-    Progress,
-    RunFinished,
-)
-
 if TYPE_CHECKING:
     from aitune_backends.loads.model_files import ModelFiles
-    from aitune_backends.loads.records import Event, LoadResult, LoadRun
+    from aitune_backends.loads.records import Event, LoadRequest, LoadResult, LoadRun, Progress
     from aitune_widgets.text import Segment
     from aitune_widgets.theme import Tone
 
@@ -47,8 +33,8 @@ class Measuring:
     """
 
     model: ModelFiles | None = None
-    engine: str = BUFFERED
-    file_state: str = COLD
+    engine: str = "buffered"
+    file_state: str = "cold"
     runs: int = 3
     running: bool = False
     progress: Progress | None = None
@@ -63,6 +49,8 @@ class Measuring:
     @property
     def request(self) -> LoadRequest | None:
         """What `l` would run."""
+        from aitune_backends.loads.records import LoadRequest
+
         if self.model is None:
             return None
         return LoadRequest(
@@ -103,6 +91,15 @@ def exercise_said(measuring: Measuring, text: str, tone: Tone) -> Measuring:
 
 def heard(measuring: Measuring, event: Event) -> Measuring:
     """Take over what a test reported."""
+    from aitune_backends.loads.records import (
+        Cancelled,
+        Failed,
+        Finished,
+        Note,
+        Progress,
+        RunFinished,
+    )
+
     match event:
         case Progress():
             return replace(measuring, progress=event)
@@ -125,12 +122,16 @@ def heard(measuring: Measuring, event: Event) -> Measuring:
 
 def next_engine(measuring: Measuring) -> Measuring:
     """Read with the other engine."""
+    from aitune_backends.loads.records import ENGINES
+
     index = ENGINES.index(measuring.engine)
     return replace(measuring, engine=ENGINES[(index + 1) % len(ENGINES)])
 
 
 def next_state(measuring: Measuring) -> Measuring:
     """Read cold, or warm."""
+    from aitune_backends.loads.records import STATES
+
     index = STATES.index(measuring.file_state)
     return replace(measuring, file_state=STATES[(index + 1) % len(STATES)])
 

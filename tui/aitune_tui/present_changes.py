@@ -6,8 +6,17 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends import sentences as shared
-from aitune_helper.messages import AS_WANTED, KEPT, REVERTED
-from aitune_tui.words import clock, counted
+from aitune_helper.messages import (
+    AS_WANTED,
+    ENDED_BY_REBOOT,
+    KEPT,
+    PARTIAL,
+    REVERTED,
+    REVERTED_TRIAL,
+)
+from aitune_tui.present_settings import all_counts
+from aitune_tui.words import clock, counted, hour
+from aitune_widgets.changes_list import ChangeRow
 from aitune_widgets.glyphs import GLYPHS
 from aitune_widgets.inspector import Field
 
@@ -20,6 +29,50 @@ if TYPE_CHECKING:
 
 _SAID = 6
 _TONES: dict[str, Tone] = {"ok": "ok", "differs": "differs", "failed": "failed", "info": "dim"}
+
+
+def _ended(trial: Trial) -> tuple[str, str, Tone]:
+    """Glyph, words and colour of how a trial stands."""
+    words = shared.state(trial)
+    if not trial.complete:
+        return "failed", words, "failed"
+    if trial.state == KEPT:
+        return "ok", words, "ok"
+    if trial.state == REVERTED_TRIAL:
+        if any(item.status == PARTIAL for item in trial.items):
+            return "partial", f"partial, {words}", "differs"
+        return "inert", words, "dim"
+    if trial.state == ENDED_BY_REBOOT:
+        return "inert", words, "dim"
+    return "trial", words, "differs"
+
+
+def change_rows(state: State) -> tuple[ChangeRow, ...]:
+    """Staged first, then the open trial, then those that ended, newest first."""
+    rows: list[ChangeRow] = []
+    if state.staged:
+        count = counted(all_counts(state).staged, "change")
+        text = f"{state.staged_title}, {count}" if state.staged_title else count
+        if len(state.staged) == 1 and not state.staged_title:
+            target, value = next(iter(state.staged.items()))
+            text = f"{target.text}  → {value}"
+        glyph = GLYPHS["staged"]
+        rows.append(ChangeRow("staged", "", text, "", glyph, "staged", "staged"))
+    known = [state.pending] if state.pending is not None else []
+    for trial in (*known, *state.trials):
+        glyph, words, tone = _ended(trial)
+        rows.append(
+            ChangeRow(
+                key=trial.id,
+                number=str(trial.number),
+                text=shared.title(trial),
+                when=hour(trial.started),
+                glyph=GLYPHS[glyph],
+                word=words,
+                tone=tone,
+            )
+        )
+    return tuple(rows)
 
 
 class Detail(NamedTuple):

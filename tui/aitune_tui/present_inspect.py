@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from aitune_backends.catalogue import ENTRIES
-from aitune_backends.describe import ChangeText, change_text
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, UNREAD
 from aitune_helper.knobs import BEST_EFFORT, KNOBS
 from aitune_helper.messages import Item
@@ -15,6 +14,7 @@ from aitune_tui.words import clock, counted
 from aitune_widgets.inspector import Field
 
 if TYPE_CHECKING:
+    from aitune_backends.describe import ChangeText
     from aitune_tui.selection import Selection
     from aitune_tui.state import State
     from aitune_widgets.text import Segment
@@ -98,8 +98,10 @@ def _reason(selection: Selection) -> str:
 
 def _meaning(state: State, selection: Selection) -> ChangeText | None:
     """What it would mean to set the value that is staged or advised; None where it is set."""
-    if selection.knob not in ENTRIES or not selection.statuses:
+    if selection.knob not in ENTRIES or not selection.statuses or state.facts is None:
         return None
+    from aitune_backends.describe import change_text
+
     status = selection.statuses[0]
     now = status.value or ""
     wanted = state.staged.get(selection.targets[0], status.advised or now)

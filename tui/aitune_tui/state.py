@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from aitune_backends.describe import Facts
 from aitune_helper.knobs import KNOBS, POOLS
-from aitune_helper.messages import Change
+from aitune_helper.messages import KEPT, Change
 from aitune_tui.selection import Selection, Target
 
 if TYPE_CHECKING:
+    from aitune_backends.describe import Facts
     from aitune_backends.doctor import Finding
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
@@ -87,7 +87,7 @@ class State:
     frozen: float | None = None
     default_pool_kib: int | None = None
     findings: tuple[Finding, ...] = ()
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts | None = None
 
     @property
     def tried(self) -> Mapping[Target, Item]:
@@ -98,6 +98,13 @@ class State:
             shown_as(Target(item.knob, item.instance), self.default_pool_kib): item
             for item in self.pending.items
         }
+
+    @property
+    def undoable(self) -> Trial | None:
+        """The kept trial that `u` means: the newest that is no undo and is not undone."""
+        kept = [trial for trial in self.trials if trial.state == KEPT]
+        undone = {trial.undo_of for trial in kept if trial.undo_of}
+        return next((t for t in kept if not t.undo_of and t.id not in undone), None)
 
     @property
     def changes(self) -> tuple[Change, ...]:

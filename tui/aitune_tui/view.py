@@ -53,6 +53,7 @@ class View:
         chart_seconds: What the charts show.
         slow_link: Few bytes for the terminal.
         uid: Ours, as the helper sees it.
+        painted: Whether the first picture is on the screen: charts and their library wait for it.
     """
 
     machine: Machine
@@ -70,6 +71,7 @@ class View:
     chart_seconds: int
     slow_link: bool
     uid: int
+    painted: bool
 
     @property
     def is_compact(self) -> bool:

@@ -71,7 +71,7 @@ def duration(seconds: float) -> str:
 
 
 def steady(seconds: float) -> float:
-    """An expected time in steps that do not flicker: 1 s, from 2 min on 5 s, from 10 min on 1 min."""
+    """An expected time in steps that do not flicker: 1 s, above 2 min 5 s, above 10 min 1 min."""
     step = 1 if seconds < 120 else 5 if seconds < 600 else 60
     return round(seconds / step) * step
 

@@ -9,7 +9,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 
 from aitune_tui import present_changes, present_settings, sentences
-from aitune_tui.present_plan import change_rows
 from aitune_tui.screens.page import MOVE, PANEL, Page
 from aitune_tui.screens.panel import Panel
 from aitune_widgets.changes_list import ChangesList
@@ -50,7 +49,8 @@ class ChangesPage(Page):
     def show(self, view: View) -> None:
         """Draw one moment."""
         state = view.state
-        self.query_one(ChangesList).show(change_rows(state), sentences.NOTHING_STAGED)
+        rows = present_changes.change_rows(state)
+        self.query_one(ChangesList).show(rows, sentences.NOTHING_STAGED)
         counts = present_settings.all_counts(state)
         self.query_one("#all-changes-panel", Panel).head(
             right=((f"{counts.staged} staged", "staged"),) if counts.staged else ()

@@ -31,6 +31,8 @@ class Charts(Panel):
         self._memory.set_axis(axis=not with_disks, short=True)
         self._disks.set_axis(axis=not with_stalls)
         self._stalls.set_axis(axis=True)
+        if not view.painted:
+            return
         self._memory.show(present_chart.memory_chart(view))
         if with_disks:
             self._disks.show(present_chart.disk_chart(view))

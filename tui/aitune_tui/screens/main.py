@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual import on
@@ -10,15 +11,10 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
-from aitune_tui import hints, present_plan
+from aitune_tui import hints
 from aitune_tui.present_cpu import core_setting_key
-from aitune_tui.screens.block import BlockPage
-from aitune_tui.screens.changes import ChangesPage, DoctorPage
-from aitune_tui.screens.cpu import CpuPage
 from aitune_tui.screens.dialog import press
 from aitune_tui.screens.frame import Frame, set_layout
-from aitune_tui.screens.measure import ComparePage, LoadPage
-from aitune_tui.screens.memory import MemoryPage
 from aitune_tui.screens.overview import Overview
 from aitune_tui.screens.page import Page
 from aitune_tui.screens.panel import Panel
@@ -39,12 +35,26 @@ if TYPE_CHECKING:
     from aitune_tui.view import View
     from aitune_widgets.theme import Tone
 
-PAGES: dict[str, type[Page]] = {
-    page.key: page
-    for page in (
-        Overview, MemoryPage, CpuPage, BlockPage, LoadPage, ComparePage, ChangesPage, DoctorPage,
-    )
-}  # fmt: skip
+
+_MODULES = {
+    "0": ("overview", "Overview"),
+    "1": ("memory", "MemoryPage"),
+    "2": ("cpu", "CpuPage"),
+    "3": ("block", "BlockPage"),
+    "4": ("measure", "LoadPage"),
+    "5": ("measure", "ComparePage"),
+    "6": ("changes", "ChangesPage"),
+    "7": ("changes", "DoctorPage"),
+}
+
+
+def make_page(key: str) -> Page:
+    """Make the page of a digit. Its module is imported then, not before the first picture."""
+    module, name = _MODULES[key]
+    page: type[Page] = getattr(importlib.import_module(f"aitune_tui.screens.{module}"), name)
+    return page(id=f"page-{key}")
+
+
 _NOTICE_TONES: dict[NoticeKind, Tone] = {
     "ok": "fg",
     "differs": "differs-bold",
@@ -76,7 +86,7 @@ class MainScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(digit, f"page('{digit}')", show=False) for digit in PAGES),
+        *(Binding(digit, f"page('{digit}')", show=False) for digit in _MODULES),
         Binding("g", "app.next_goal", priority=True, show=False),
         Binding("i", "why", show=False),
         Binding("m", "zoom", show=False),
@@ -148,7 +158,7 @@ class MainScreen(Screen[None]):
     async def action_page(self, key: str, row: str = "") -> None:
         """Open a page, with the cursor on `row` where it has it."""
         if not self.query(f"#page-{key}"):
-            await self.query_one("#pages").mount(PAGES[key](id=f"page-{key}"))
+            await self.query_one("#pages").mount(make_page(key))
         self.page_key = key
         for page in self.query(Page):
             page.display = page is self.page
@@ -327,6 +337,8 @@ class MainScreen(Screen[None]):
             self._total_seconds = 0.0
             return
         self._total_seconds = max(self._total_seconds, left)
+        from aitune_tui import present_plan  # with the first trial, not with the first picture
+
         shown = present_plan.trial_view(
             view.state,
             left,

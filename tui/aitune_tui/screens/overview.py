@@ -11,7 +11,6 @@ from textual.message import Message
 from aitune_backends.targets import DIFFERS
 from aitune_tui import present_inspect, present_machine, present_settings, sentences
 from aitune_tui.present_load import busiest, load_view, load_word
-from aitune_tui.present_plan import change_rows
 from aitune_tui.screens.charts import Charts
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
@@ -85,6 +84,8 @@ class Overview(Page):
         self._show_load(view)
         self.query_one(Charts).show(view)
         if view.layout == "wide":
+            from aitune_tui.present_changes import change_rows
+
             rows = change_rows(view.state)
             self.query_one("#changes", ChangesList).show(rows, sentences.NOTHING_STAGED)
             staged = present_settings.all_counts(view.state).staged

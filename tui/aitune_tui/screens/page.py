@@ -81,6 +81,11 @@ class Page(Container):
         """The key of the row under the cursor, "" without one."""
         return ""
 
+    @property
+    def selected_trial(self) -> str:
+        """Id of the trial under the cursor, "" where there is none."""
+        return ""
+
     @on(SettingTable.Highlighted)
     @on(WorkList.Highlighted)
     def _point_at_setting(self, event: SettingTable.Highlighted | WorkList.Highlighted) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -17,6 +16,7 @@ from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PLANNED, STALE, Change, Plan
 from aitune_tui import events, present_plan
 from aitune_tui.jobs import Apply
+from aitune_tui.requests import EditInPlan, PlanRequest
 from aitune_tui.screens.dialog import Dialog
 from aitune_tui.selection import Target
 from aitune_tui.words import clock, counted
@@ -36,32 +36,6 @@ if TYPE_CHECKING:
 
 TRY_SECONDS = (0, 30, 60, 120)
 DEFAULT_TRY = 60
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRequest:
-    """What the dialog is opened for.
-
-    Attributes:
-        changes: What is wanted.
-        title: What it is: `profile classic`, `undo 16`, or "".
-        undo_of: Id of the kept trial that this puts back.
-        why_not: Why it cannot be applied from here, or "".
-        note: A sentence to be said above the list, or "".
-    """
-
-    changes: tuple[Change, ...]
-    title: str = ""
-    undo_of: str | None = None
-    why_not: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class EditInPlan:
-    """The operator wants another value for one target of the plan."""
-
-    target: Target
 
 
 class PlanDialog(Dialog["Apply | EditInPlan"]):
