@@ -27,7 +27,7 @@ import pytest
 from aitune_backends import elevation, installer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 NAME = f"aitune-test-{os.getpid()}"
 PASSWORD = "correct horse 17"  # noqa: S105 - of an account that lives for a test
@@ -40,19 +40,6 @@ _LIBRARIES = (
 )  # fmt: skip
 _PATIENCE_S = 30.0
 _START = "from aitune_tui.cli import main; main()"
-
-
-def until(condition: Callable[[], bool], patience_s: float = _PATIENCE_S) -> float:
-    """Wait for a condition; returns the seconds it took.
-
-    Raises:
-        AssertionError: It did not come true in time.
-    """
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < patience_s, "waited in vain"
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 class Terminal:
@@ -108,6 +95,10 @@ class Terminal:
 
 class FreshUser:
     """The account, and how programs are run as it."""
+
+    name = NAME
+    password = PASSWORD
+    prompt = PROMPT
 
     def __init__(self, python: str, library: str) -> None:
         entry = pwd.getpwnam(NAME)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.kernel.fresh_user import until
+from tests.kernel.waiting import until
 
 from aitune_backends.installer import DROP_INS
 

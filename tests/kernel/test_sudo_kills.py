@@ -13,22 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.fresh_user import (
-    FreshUser,
-    _account,
-    fresh_user,
-    helper,
-    library,
-    no_helper,
-    until,
-)
+from tests.kernel.waiting import until
 
 from aitune_backends.public_state import PublicFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["_account", "fresh_user", "helper", "library", "no_helper"]
+    from tests.kernel.fresh_user import FreshUser
+
+# Its fixtures; loaded once however many files ask for it.
+pytest_plugins = ("tests.kernel.fresh_user",)
 
 pytestmark = [
     pytest.mark.root,

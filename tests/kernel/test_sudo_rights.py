@@ -10,17 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.kernel.fresh_user import (
-    NAME,
-    PASSWORD,
-    PROMPT,
-    FreshUser,
-    _account,
-    fresh_user,
-    helper,
-    library,
-    no_helper,
-)
 
 from aitune_backends import elevation, installer
 from aitune_backends.helper_bundle import bundle, bundle_sha256
@@ -28,7 +17,10 @@ from aitune_backends.helper_bundle import bundle, bundle_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["_account", "fresh_user", "helper", "library", "no_helper"]
+    from tests.kernel.fresh_user import FreshUser
+
+# Its fixtures; loaded once however many files ask for it.
+pytest_plugins = ("tests.kernel.fresh_user",)
 
 pytestmark = [
     pytest.mark.root,
@@ -92,7 +84,7 @@ def test_the_printed_rule_spares_the_password(
     document = fresh_user.json("apply", f"vm.swappiness={other}", "--yes", "--message", "a test")
     assert SWAPPINESS.read_text().strip() == other
     trial = document["trial"]
-    assert (trial["owner"], trial["owner_uid"]) == (NAME, fresh_user.uid)
+    assert (trial["owner"], trial["owner_uid"]) == (fresh_user.name, fresh_user.uid)
     # The kernel's word for it, through sudo and all: not an environment variable's.
     assert trial["attested"] is True
     # The journal is not theirs to read, so it comes through the helper.
@@ -122,10 +114,10 @@ def test_a_try_is_seen_by_all_and_ended_by_another_only_by_name(
     # What is public needs no rights, and no helper.
     fresh_user.may("")
     busy = fresh_user.json("apply", "vm.swappiness=1", "--yes", expect=5)
-    assert NAME in busy["message"]
+    assert fresh_user.name in busy["message"]
     error = as_root("keep", expect=4)
     assert error["code"] == "not-yours"
-    assert NAME in error["message"]
+    assert fresh_user.name in error["message"]
     ended = as_root("revert", str(trial["number"]))
     assert ended["trial"]["complete"] is True
     assert SWAPPINESS.read_text() == before
@@ -137,13 +129,13 @@ def test_the_password_is_typed_to_sudo_alone(
     fresh_user.may_use_the_helper(password=True)
     terminal = fresh_user.on_terminal("apply", f"vm.swappiness={other}")
     terminal.expect("Apply 1 change? [y/N]")
-    assert PROMPT not in terminal.seen  # plan, then question, then sudo
+    assert fresh_user.prompt not in terminal.seen  # plan, then question, then sudo
     terminal.type("y\n")
-    terminal.expect(PROMPT)
-    terminal.type(f"{PASSWORD}\n")
+    terminal.expect(fresh_user.prompt)
+    terminal.type(f"{fresh_user.password}\n")
     assert terminal.end() == 0, terminal.seen
     assert "Kept. 1 setting holds" in terminal.seen
-    assert PASSWORD not in terminal.seen
+    assert fresh_user.password not in terminal.seen
     assert SWAPPINESS.read_text().strip() == other
 
 
@@ -154,7 +146,7 @@ def test_three_wrong_passwords_are_no_permission(
     before = SWAPPINESS.read_text()
     terminal = fresh_user.on_terminal("apply", f"vm.swappiness={other}", "--yes")
     for attempt in range(3):
-        terminal.expect(PROMPT)
+        terminal.expect(fresh_user.prompt)
         terminal.seen = ""
         terminal.type(f"wrong {attempt}\n")
     assert terminal.end() == 4, terminal.seen
@@ -166,7 +158,7 @@ def test_an_interrupt_at_the_prompt_is_130(fresh_user: FreshUser, helper: Path, 
     fresh_user.may_use_the_helper(password=True)
     before = SWAPPINESS.read_text()
     terminal = fresh_user.on_terminal("apply", f"vm.swappiness={other}", "--yes")
-    terminal.expect(PROMPT)
+    terminal.expect(fresh_user.prompt)
     terminal.type("\x03")
     assert terminal.end() == 130, terminal.seen
     assert "Traceback" not in terminal.seen
@@ -179,7 +171,7 @@ def test_a_terminal_that_closes_at_the_prompt_changes_nothing(
     fresh_user.may_use_the_helper(password=True)
     before = SWAPPINESS.read_text()
     terminal = fresh_user.on_terminal("apply", f"vm.swappiness={other}", "--yes")
-    terminal.expect(PROMPT)
+    terminal.expect(fresh_user.prompt)
     terminal.hang_up()
     assert terminal.end() != 0
     assert SWAPPINESS.read_text() == before
@@ -193,7 +185,7 @@ def test_non_interactive_never_asks_even_on_a_terminal(
         "apply", f"vm.swappiness={other}", "--yes", "--non-interactive"
     )
     assert terminal.end() == 4, terminal.seen
-    assert PROMPT not in terminal.seen
+    assert fresh_user.prompt not in terminal.seen
 
 
 def test_no_is_an_answer(fresh_user: FreshUser, helper: Path, other: str) -> None:
@@ -216,17 +208,19 @@ def test_the_journal_is_read_directly_by_its_group(fresh_user: FreshUser, helper
     assert name in {"adm", "wheel"}
     fresh_user.may("")
     assert fresh_user.json("journal", expect=4)["code"] == "not-elevated"
-    subprocess.run(["usermod", "-aG", name, NAME], check=True)
+    subprocess.run(["usermod", "-aG", name, fresh_user.name], check=True)
     try:
         assert fresh_user.json("journal")["damaged"] == 0
     finally:
-        subprocess.run(["gpasswd", "-d", NAME, name], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["gpasswd", "-d", fresh_user.name, name], check=True, stdout=subprocess.DEVNULL
+        )
 
 
 def test_the_helper_is_installed_and_removed_by_one_sudo(
     fresh_user: FreshUser, no_helper: None
 ) -> None:
-    fresh_user.may(f"{NAME} ALL=(root) NOPASSWD: ALL")
+    fresh_user.may(f"{fresh_user.name} ALL=(root) NOPASSWD: ALL")
     document = fresh_user.json("helper", "install", "--yes")
     place = Path(document["path"])
     assert place in elevation.HELPERS
@@ -244,13 +238,15 @@ def test_the_helper_is_installed_and_removed_by_one_sudo(
 def test_one_password_at_the_first_change_installs_the_helper(
     fresh_user: FreshUser, no_helper: None
 ) -> None:
-    fresh_user.may(f"Defaults:{NAME} timestamp_timeout=0\n{NAME} ALL=(root) ALL")
+    fresh_user.may(
+        f"Defaults:{fresh_user.name} timestamp_timeout=0\n{fresh_user.name} ALL=(root) ALL"
+    )
     terminal = fresh_user.on_terminal("helper", "install")
     terminal.expect("Install it? [y/N]")
     assert bundle_sha256() in terminal.seen
     terminal.type("y\n")
-    terminal.expect(PROMPT)
-    terminal.type(f"{PASSWORD}\n")
+    terminal.expect(fresh_user.prompt)
+    terminal.type(f"{fresh_user.password}\n")
     assert terminal.end() == 0, terminal.seen
     assert "is installed and reads back as sent." in terminal.seen
     assert installer.status().is_current
