@@ -180,6 +180,11 @@ class Dashboard(Board):
         """Show only what differs, or everything again."""
         self.set_state(replace(self.state, differs_only=not self.state.differs_only))
 
+    def set_filter(self, text: str) -> None:
+        """Show only the settings whose name holds the text."""
+        if text != self.state.filter_text:
+            self.set_state(replace(self.state, filter_text=text))
+
     def action_freeze(self) -> None:
         """Hold the screen still, or let it go on."""
         frozen = None if self.state.frozen is not None else self.view().wall

@@ -120,6 +120,13 @@ def drifted(knob: str, before: str, now: str, wall: float, owner: str) -> str:
     return f"{knob} went from {before} to {now} at {clock(wall)}. Not by us.{who}"
 
 
+def nothing_shown(filter_text: str, *, differs_only: bool) -> str:
+    """Why a table is empty; "" where neither the filter nor `!` keeps anything from it."""
+    if filter_text:
+        return f'No setting matches "{filter_text}". Esc clears the filter.'
+    return "Nothing here differs. ! shows every setting again." if differs_only else ""
+
+
 def too_small(width: int, height: int) -> str:
     """The terminal cannot hold a screen."""
     return f"Needs 60 x 16; this is {width} x {height}."

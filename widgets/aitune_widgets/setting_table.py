@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import cell_len
 
 from aitune_widgets.cursor_list import CursorList
+from aitune_widgets.lines import sentence_rows
 from aitune_widgets.text import Columns, Row, clean, fit, fit_middle
 
 if TYPE_CHECKING:
@@ -151,12 +152,14 @@ class SettingTable(CursorList):
         super().__init__(name=name, id=id, classes=classes)
         self._header = header
         self._items: tuple[SettingRow, ...] = ()
+        self._empty = ""
 
-    def show(self, rows: Sequence[SettingRow]) -> None:
-        """Show these rows; the cursor stays on its key."""
-        if tuple(rows) == self._items:
+    def show(self, rows: Sequence[SettingRow], empty: str = "") -> None:
+        """Show these rows, or the sentence when there are none; the cursor stays on its key."""
+        said = "" if rows else empty
+        if tuple(rows) == self._items and said == self._empty:
             return
-        self._items = tuple(rows)
+        self._items, self._empty = tuple(rows), said
         self.set_keys(
             [
                 None if row.heading or (row.dim and not row.selectable) else row.key
@@ -169,7 +172,9 @@ class SettingTable(CursorList):
         return columns_for(width)
 
     def head_rows(self, width: int) -> Sequence[Row]:
-        """The column names."""
+        """The column names, or the sentence that there is nothing."""
+        if self._empty:
+            return sentence_rows(self._empty, width, column=2)
         if not self._header:
             return ()
         staged = any(row.new_kind == "staged" for row in self._items)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import Vertical
 
 from aitune_tui import present_inspect, present_memory, present_settings
-from aitune_tui.screens.overview import counts_line
+from aitune_tui.screens.overview import counts_line, why_empty
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
 from aitune_widgets.footer_bar import KeyHint
@@ -41,7 +41,7 @@ class MemoryPage(Page):
         """Draw one moment."""
         state = view.state
         rows = present_settings.memory_rows(state, headings=True)
-        self.query_one(SettingTable).show(rows)
+        self.query_one(SettingTable).show(rows, why_empty(view))
         line = counts_line(present_settings.memory_counts(state))
         count = sum(not row.heading and not row.indent for row in rows)
         dot = ((" · ", "dim"),) if line else ()

@@ -158,7 +158,7 @@ class Overview(Page):
     def _show_memory(self, view: View) -> None:
         counts = present_settings.memory_counts(view.state)
         rows = present_settings.memory_rows(view.state, headings=False)
-        self.query_one("#memory", SettingTable).show(rows)
+        self.query_one("#memory", SettingTable).show(rows, why_empty(view))
         self.query_one("#memory-panel", Panel).head(right=counts_line(counts))
 
     def _show_cpu(self, view: View) -> None:
@@ -203,7 +203,7 @@ class Overview(Page):
             count = counted(len(state.statuses), "setting")
             empty = f"Everything is as advised. {count} read at {clock(state.surveyed)}."
         if state.filter_text:
-            empty = f'No setting matches "{state.filter_text}". Esc clears the filter.'
+            empty = why_empty(view)
         self.query_one("#work", WorkList).show(rows, empty)
         counts = present_settings.all_counts(state)
         self.query_one("#work-panel", Panel).head(right=counts_line(counts))
@@ -215,6 +215,12 @@ class Overview(Page):
             (("no root", "dim"),),
             present_inspect.first_run_fields(view.state),
         )
+
+
+def why_empty(view: View) -> str:
+    """What a table without rows says: the filter, or `!`, keeps them from it."""
+    state = view.state
+    return sentences.nothing_shown(state.filter_text, differs_only=state.differs_only)
 
 
 def counts_line(counts: Counts) -> Line:
