@@ -27,7 +27,7 @@ COMMANDS: dict[str, str] = {
     "unpersist": "Take settings out of the files that set them at boot.",
     "journal": "What was changed, when and by whom.",
     "verify": "Compare the machine with a profile.",
-    "profiles": "List, show, import and export profiles.",
+    "profiles": "List and show profiles, and export one in the form of another tool.",
     "doctor": "What works on this machine, what does not, and why.",
     "loadtest": "Time the load of a model.",
     "exercise": "Apply a profile between two load tests, and undo it all.",
