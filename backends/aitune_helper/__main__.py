@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 from aitune_helper import server, surroundings
 from aitune_helper.guardian import Guardian, ProcessGuardian, watch
@@ -25,7 +26,11 @@ _NOT_PERMITTED = 4
 
 
 def main() -> None:
-    """Run; exits with 0 when the client is gone, 2 for unknown arguments, 4 if it must not run."""
+    """Run.
+
+    Exits with 0 when the client is gone, 2 for unknown arguments, 4 if it must not run here, 70
+    for a fault of ours: then whatever is open is the guardian's.
+    """
     arguments = sys.argv[1:]
     if arguments not in ([], [_GUARD]):
         loud("takes no arguments but --guard")
@@ -38,10 +43,14 @@ def main() -> None:
         loud(f"does not start: {error}")
         sys.exit(_NOT_PERMITTED)
     surroundings.close_off()
-    if arguments:
-        _guard()
-    else:
-        _help(origin, sudo_uid)
+    try:
+        if arguments:
+            _guard()
+        else:
+            _help(origin, sudo_uid)
+    except Exception:  # noqa: BLE001 (the last place where it can be said)
+        loud(traceback.format_exc())
+        sys.exit(_FAULT)
 
 
 def _help(origin: surroundings.Origin, sudo_uid: str | None) -> None:
@@ -65,7 +74,7 @@ def _help(origin: surroundings.Origin, sudo_uid: str | None) -> None:
         )
     except OSError as error:
         loud(f"does not start: {error.filename}: {error.strerror}")
-        sys.exit(_FAULT)
+        sys.exit(_NOT_PERMITTED)
     server.serve(core, 0, 1, surroundings.caller(0, sudo_uid))
     core.close()
 

@@ -235,11 +235,13 @@ class Trials:
     def recover(self) -> Trial | None:
         """At every start: put back what is overdue, close what a reboot ended.
 
+        Where another holds the lock, it is they who do that.
+
         Returns:
             A trial that was put back now, or None.
         """
         try:
-            with self.state.locked(LOCK_WAIT_S):
+            with self.state.locked(0.0):
                 self._check_journal()
                 self._end_by_reboot()
                 return self._expire_locked()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK = Path(tempfile.gettempdir(), "aitune-kernel-tests.lock")
-_QUEUE = ("scheduler", "nr_requests", "read_ahead_kb")
+_QUEUE = ("scheduler", "nr_requests")
 # What the kernel counts or adjusts by itself.
 _NOT_OURS = {"stat_refresh", "nr_hugepages_mempolicy"}
 _SETTLE_S = 3.0
@@ -54,7 +54,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def settings() -> dict[str, str]:
-    """Every setting by its path; a disk's by its sequence number too: attaching one sets some."""
+    """Every setting by its path; read-ahead by the disk's sequence number: attaching sets it."""
     found = {}
     for folder in ("/proc/sys/vm", "/sys/kernel/mm/transparent_hugepage"):
         for path in Path(folder).iterdir():
@@ -67,7 +67,8 @@ def settings() -> dict[str, str]:
     for disk in Path("/sys/block").iterdir():
         number = _text(disk / "diskseq")
         for name in _QUEUE:
-            found[f"{disk.name} {number} {name}"] = _text(disk / "queue" / name)
+            found[str(disk / "queue" / name)] = _text(disk / "queue" / name)
+        found[f"{disk.name} {number} read_ahead_kb"] = _text(disk / "queue/read_ahead_kb")
     numa = Path("/proc/sys/kernel/numa_balancing")
     return {**found, str(numa): _text(numa)}
 

@@ -85,14 +85,18 @@ def core(base: str) -> Iterator[Core]:
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Path]:
-    """The queue of a loop device of our own."""
+    """The queue of a loop device of our own, which keeps its settings when it is detached."""
     image = tmp_path / "image"
     image.touch()
     os.truncate(image, 16 << 20)
     device = subprocess.run(
         ["losetup", "--find", "--show", image], capture_output=True, text=True, check=True
     ).stdout.strip()
-    yield Path("/sys/block", Path(device).name, "queue")
+    queue = Path("/sys/block", Path(device).name, "queue")
+    before = {name: value(queue / name) for name in ("scheduler", "nr_requests", "read_ahead_kb")}
+    yield queue
+    for name, text in before.items():
+        (queue / name).write_text(text)
     subprocess.run(["losetup", "--detach", device], check=True)
 
 

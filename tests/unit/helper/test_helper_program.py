@@ -118,9 +118,10 @@ def test_an_account_without_a_plain_name_goes_by_its_number() -> None:
 def oldest_python() -> str:
     """A Python 3.9 on the path or where pyenv keeps them; without one the test is skipped."""
     kept = sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9"))
-    for found in filter(None, (shutil.which("python3.9"), *kept)):
+    on_path = shutil.which("python3.9")
+    for found in ([on_path] if on_path else []) + [str(file) for file in kept]:
         if run(found, "-c", "").returncode == 0:
-            return str(found)
+            return found
     pytest.skip("no Python 3.9 here")
 
 
