@@ -302,7 +302,7 @@ class Dashboard(Board):
         pending, left = self.state.pending, self.seconds_left
         asks: list[str] = []
         if pending is not None and left is not None:
-            asks.append(sentences.quit_in_trial(pending, self.wall() + left))
+            asks.append(sentences.quit_in_trial(pending, self.view().ends))
         if self.state.staged:
             asks.append(sentences.quit_staged(len(self.state.staged)))
         if self.measuring.running:

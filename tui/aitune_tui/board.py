@@ -85,7 +85,9 @@ class Board(App[int]):
         self.measuring = Measuring()
         self.history = History(interval)
         self.track = LoadTrack()
-        self.looker = Looker(machine, goal, self.post_message, interval=interval, clock=clock)
+        self.looker = Looker(
+            machine, goal, self.post_message, interval=interval, clock=clock, wall=wall
+        )
         self.changing = Changing(self)
         self.timing = Timing(self)
         self.exercising = Exercising(self)
@@ -173,7 +175,7 @@ class Board(App[int]):
 
     def view(self) -> View:
         """One moment."""
-        sample = self.state.sample
+        sample, left = self.state.sample, self.seconds_left
         return View(
             machine=self.machine,
             state=self.state,
@@ -185,7 +187,9 @@ class Board(App[int]):
             height=self.size.height,
             now=self.clock(),
             wall=sample.wall if sample is not None else self.wall(),
-            seconds_left=self.seconds_left,
+            seconds_left=left,
+            # Rounded: the sum of two clocks that tick together must not waver between two seconds.
+            ends=round(self.wall() + (left or 0.0)),
             interval=self.interval,
             chart_seconds=self.chart_seconds,
             slow_link=self._slow_link,
@@ -271,7 +275,7 @@ class Board(App[int]):
     def on_step_done(self, event: events.StepDone) -> None:
         """A running apply went on."""
         if event.total > 1:
-            self.note("info", f"Writing {event.done} of {event.total}.")
+            self.set_state(replace(self.state, writing=f"Writing {event.done} of {event.total}."))
 
     def on_trial_applied(self, event: events.TrialApplied) -> None:
         """A plan was applied."""

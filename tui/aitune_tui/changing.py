@@ -6,6 +6,7 @@ came of them into the app's state.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -115,12 +116,15 @@ class Changing:
         """Open the plan of what is staged."""
         app = self._app
         if app.state.pending is not None:
-            app.note("differs", sentences.busy(app.state.pending, app.seconds_left))
+            app.note("differs", self._busy(app.state.pending))
             return
         if not app.state.staged:
             app.note("info", sentences.NOTHING_STAGED)
             return
         self._open(PlanRequest(app.state.changes, app.state.staged_title, why_not=self._why_not))
+
+    def _busy(self, trial: Trial) -> str:
+        return sentences.busy(trial, self._app.seconds_left, uid=os.geteuid())
 
     @property
     def _why_not(self) -> str:
@@ -149,7 +153,7 @@ class Changing:
         """Open the plan that puts a kept trial back, by default the last one."""
         app = self._app
         if app.state.pending is not None:
-            app.note("differs", sentences.busy(app.state.pending, app.seconds_left))
+            app.note("differs", self._busy(app.state.pending))
             return
         from aitune_backends import undo
 
@@ -213,6 +217,7 @@ class Changing:
     def refused(self, event: HelperRefused) -> None:
         """A job was not done: come by the helper first, or say why."""
         app, error = self._app, event.error
+        app.set_state(replace(app.state, writing=""))
         if error.code == "not-elevated" and app.can_step_aside:
             self._waiting = event.job
             self.connect()
@@ -236,6 +241,9 @@ class Changing:
             return
         if app.state.helper == "not installed":
             app.ask_install("")
+            return
+        if app.state.helper == "ready":
+            app.note("info", sentences.HELPER_READY)
             return
         try:
             with app.stepped_aside():
@@ -278,6 +286,7 @@ class Changing:
     def applied(self, trial: Trial) -> None:
         """A plan was applied: what was staged is on trial now, or everything is back."""
         app = self._app
+        app.set_state(replace(app.state, writing=""))
         if trial.state == PENDING:
             after, _ = rules.see_trial(app.state, trial, app.state.trials, app.clock())
             app.set_state(rules.clear_staged(after))

@@ -19,9 +19,8 @@ def facts(sample: Sample | None, name: str) -> tuple[Line, ...]:
     if disk is None:
         return ()
     lines: list[Line] = [
-        _line(
-            "Device", f"{disk.name}  {disk.model}".rstrip(), f"   {gb(disk.size)} GB{_kind(disk)}"
-        ),
+        _line("Device", f"{disk.name}  {disk.model}".rstrip(), ""),
+        _line("Size", f"{gb(disk.size)} GB", _kind(disk)),
         _line(
             "Now",
             f"read {disk_rate(disk.read_rate)}  write {disk_rate(disk.write_rate)} GB/s",

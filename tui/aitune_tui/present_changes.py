@@ -14,6 +14,7 @@ from aitune_helper.messages import (
     REVERTED,
     REVERTED_TRIAL,
 )
+from aitune_tui import sentences
 from aitune_tui.present_settings import all_counts
 from aitune_tui.words import clock, counted, hour
 from aitune_widgets.changes_list import ChangeRow
@@ -95,7 +96,7 @@ def detail(state: State, key: str) -> Detail:
     known = [state.pending] if state.pending is not None else []
     trial = next((t for t in (*known, *state.trials) if t.id == key), None)
     if trial is None:
-        return Detail("", (), (), ())
+        return Detail("No change yet", (), (Field("", sentences.NO_CHANGE_YET),), ())
     return _trial(trial)
 
 

@@ -77,6 +77,8 @@ class LoadTrack:
 
 def times(load: LoadSeen, track: LoadTrack, at: float) -> tuple[str, str]:
     """`52 s left` and `47 – 60 s`; `measuring…` at first, `about 2 min` where the range is wide."""
+    if 0 < load.total <= load.done:
+        return "all read", ""
     if track.is_measuring(at) or load.eta_s is None:
         return "measuring…", ""
     left = duration(steady(load.eta_s))
@@ -149,3 +151,11 @@ def load_word(state: State) -> Segment:
     if len(loads) > 1:
         return (counted(len(loads), "load"), "cache")
     return ("reading weights", "cache")
+
+
+def load_head(state: State, *, compact: bool) -> Line:
+    """The right end of the Load panel's rule; it also says who, where the panel has no line for it."""
+    load, word = busiest(state.sample), load_word(state)
+    if not compact or load is None:
+        return (word,)
+    return ((f"{load.model} · {load.command} {load.pid} · ", "dim"), word)

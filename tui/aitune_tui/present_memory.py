@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aitune_backends.readings import HugePool, Memory
     from aitune_tui.state import State
-    from aitune_widgets.text import Line, Segment
+    from aitune_widgets.text import Line
 
 _LABEL = 16
 _MOST_NODES = 4
@@ -28,7 +28,7 @@ def facts(state: State) -> tuple[Line, ...]:
     for pool in sample.pools:
         if pool.node is None:
             nodes = [p for p in sample.pools if p.size_kib == pool.size_kib and p.node is not None]
-            lines.append(_pool(pool, nodes))
+            lines += _pool(pool, nodes)
     return tuple(lines)
 
 
@@ -52,19 +52,19 @@ def _memory(state: State, memory: Memory) -> Iterable[Line]:
     )
 
 
-def _pool(pool: HugePool, nodes: list[HugePool]) -> Line:
-    """`2 MiB pages  64 of which 64 free, 0 reserved, 0 surplus   node0 32  node1 32`."""
+def _pool(pool: HugePool, nodes: list[HugePool]) -> Iterable[Line]:
+    """`2 MiB pages  64 of 64 free   0 promised   0 surplus`, then `node0 32/32  node1 32/32`."""
     name = f"{size_text(pool.size_kib * 1024)} pages"
     if not pool.total and not pool.surplus:
-        return ((name.ljust(_LABEL), "dim-bold"), ("none reserved", "dim"))
-    line: list[Segment] = [
+        yield ((name.ljust(_LABEL), "dim-bold"), ("none reserved", "dim"))
+        return
+    yield (
         (name.ljust(_LABEL), "dim-bold"),
         (f"{pool.free}", "fg"),
         (f" of {pool.total} free", "dim"),
         (f"   {pool.reserved or 0} promised   {pool.surplus} surplus", "dim"),
-    ]
+    )
     if len(nodes) > 1:
         shown = "  ".join(f"node{n.node} {n.free}/{n.total}" for n in nodes[:_MOST_NODES])
         more = " …" if len(nodes) > _MOST_NODES else ""
-        line.append((f"   {shown}{more}", "dim"))
-    return tuple(line)
+        yield ((f"{' ' * _LABEL}free of total   {shown}{more}", "dim"),)

@@ -238,7 +238,7 @@ def cpu_rows(state: State) -> tuple[SettingRow, ...]:
 
 def limit_rows(state: State) -> tuple[SettingRow, ...]:
     """The limits of the frequencies, which can be seen but not set yet."""
-    policies = state.sample.policies if state.sample else ()
+    policies = state.sample.policies if state.sample and state.statuses else ()
     rows: list[SettingRow] = []
     for name, limits in (
         ("cpu.min_freq", {policy.min_khz for policy in policies}),
@@ -248,7 +248,9 @@ def limit_rows(state: State) -> tuple[SettingRow, ...]:
         if known and _passes(state, name):
             text = ghz(known[0], 1) if len(known) == 1 else f"{len(known)} values"
             unit = "GHz" if len(known) == 1 else ""
-            rows.append(SettingRow(name, name, text, unit, glyph=GLYPHS["info"], word="info"))
+            rows.append(
+                SettingRow(name, name, text, unit, glyph=GLYPHS["info"], word="info", dim=True)
+            )
     return tuple(rows)
 
 

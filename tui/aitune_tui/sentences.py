@@ -21,6 +21,9 @@ ONLY_LIVE = "Only this machine's own disks can be timed."
 QUIT_IN_TEST = "The load test that runs is cancelled; nothing of it counts."
 WHAT_THE_HELPER_WRITES = "the settings it knows, its journal, /etc/sysctl.d/95-aitune.conf"
 NOTHING_STAGED = "Nothing staged. Space stages the advised value, Enter another one."
+NOTHING_LEFT = "Nothing is left of the plan. What was staged is taken back."
+NO_CHANGE_YET = "What is applied here is listed with its way back, also after it was put back."
+HELPER_READY = "The root helper is ready."
 NOTHING_TO_UNDO = "Nothing to undo. No change of this boot was kept."
 NOT_KEPT = "Only what was kept can be undone; this one is not in force."
 NO_ADVICE = "No value is advised here. Enter chooses one."
@@ -78,9 +81,12 @@ def refusal(error: HelperError) -> str:
     return " ".join(part for part in (error.message, _WHAT_TO_DO.get(error.code, "")) if part)
 
 
-def busy(trial: Trial, left: float | None) -> str:
-    """Another trial is open, so nothing else can be planned."""
-    return f"{shared.busy(trial, left)} {_WHAT_TO_DO['busy']}"
+def busy(trial: Trial, left: float | None, *, uid: int) -> str:
+    """A trial is open, so nothing else can be planned; ours needs no owner's name."""
+    text = shared.busy(trial, left)
+    if trial.owner_uid == uid:
+        text = text.replace(f" of {trial.owner_name} is ", " is ", 1)
+    return f"{text} {_WHAT_TO_DO['busy']}"
 
 
 def short_title(trial: Trial) -> str:

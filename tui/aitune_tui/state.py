@@ -66,6 +66,7 @@ class State:
         default_pool_kib: Size of the pages `vm.nr_hugepages` counts, or None.
         findings: What this machine cannot do, and why.
         facts: Numbers of this machine that the texts about changes need.
+        writing: How far a running apply is, or "".
     """
 
     goal: str
@@ -88,6 +89,7 @@ class State:
     default_pool_kib: int | None = None
     findings: tuple[Finding, ...] = ()
     facts: Facts | None = None
+    writing: str = ""
 
     @property
     def tried(self) -> Mapping[Target, Item]:

@@ -49,6 +49,7 @@ class View:
         now: Monotonic seconds.
         wall: Seconds since the epoch.
         seconds_left: Until the open trial goes back, None without one.
+        ends: When that is, seconds since the epoch.
         interval: Seconds between two samples.
         chart_seconds: What the charts show.
         slow_link: Few bytes for the terminal.
@@ -67,6 +68,7 @@ class View:
     now: float
     wall: float
     seconds_left: float | None
+    ends: float
     interval: float
     chart_seconds: int
     slow_link: bool

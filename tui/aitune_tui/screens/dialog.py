@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -15,7 +15,8 @@ from aitune_tui.screens.frame import Frame, set_layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from textual.app import App, ComposeResult
+    from textual.app import ComposeResult
+    from textual.screen import Screen
     from textual.widget import Widget
 
     from aitune_tui.view import View
@@ -37,9 +38,11 @@ _KEY_NAMES = {
 }
 
 
-def press(app: App[int], printed: str) -> None:
-    """Press the key that is printed so: what a click on its hint does."""
-    app.simulate_key(_KEY_NAMES.get(printed, printed))
+async def press(screen: Screen[Any], printed: str) -> None:
+    """Do what the key that is printed so does now: what a click on its hint means."""
+    active = screen.active_bindings.get(_KEY_NAMES.get(printed, printed))
+    if active is not None and active.enabled:
+        await screen.app.run_action(active.binding.action, active.node)
 
 
 class Opened(Message):
@@ -82,7 +85,7 @@ class Dialog(ModalScreen[T | None]):
         """Close without an answer."""
         self.dismiss(None)
 
-    def on_hint_chosen(self, event: HintChosen) -> None:
+    async def on_hint_chosen(self, event: HintChosen) -> None:
         """A key was clicked on: press it."""
         event.stop()
-        press(self.app, event.key)
+        await press(self, event.key)

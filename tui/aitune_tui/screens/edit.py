@@ -76,7 +76,7 @@ def options_for(selection: Selection) -> tuple[Option, ...]:
             note = "only on some of them"
         found.append(Option(word, word in selection.values, word == selection.advised, plain(note)))
     others = [word for word in knob.modules if word not in words] if words else []
-    why = "not listed by the kernel now: its module must be loaded first"
+    why = "not listed now: load its module first"
     found += [Option(w, w in selection.values, w == selection.advised, why) for w in others]
     return tuple(found)
 
@@ -191,7 +191,7 @@ class NumberDialog(Dialog[Wanted]):
         refused = next((r for value in self._values() if (r := refusal(knob, value))), None)
         says: Line = ()
         if refused is not None:
-            says = ((f"{refused[0].upper()}{refused[1:]}.", "failed"),)
+            says = ((f"{refused}.", "failed"),)
         elif knob.unit == "pages" and knob.quantity:
             kib = int(knob.id.removeprefix("hugepages.").removesuffix("kB"))
             size = size_text(sum(map(int, self._values())) * kib * 1024)

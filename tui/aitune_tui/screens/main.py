@@ -235,9 +235,9 @@ class MainScreen(Screen[None]):
         await self.action_page(event.key)
 
     @on(HintChosen)
-    def _hint(self, event: HintChosen) -> None:
+    async def _hint(self, event: HintChosen) -> None:
         event.stop()
-        press(self.app, event.key)
+        await press(self, event.key)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Another panel took the focus: other keys work now."""
@@ -343,7 +343,7 @@ class MainScreen(Screen[None]):
             view.state,
             left,
             self._total_seconds,
-            view.wall + left,
+            view.ends,
             short=view.is_compact,
             owner=trial.owner_uid == view.uid,
         )
@@ -354,10 +354,12 @@ class MainScreen(Screen[None]):
             self.app.bell()
 
     def _show_notice(self, view: View) -> None:
-        notice = shown_notice(view.state, view.now)
+        notice, writing = shown_notice(view.state, view.now), view.state.writing
         line = self.query_one("#notice", TextBlock)
-        line.display = notice is not None
-        if notice is not None:
+        line.display = bool(writing) or notice is not None
+        if writing:
+            line.show((((writing, "fg"),),))
+        elif notice is not None:
             tone = _NOTICE_TONES[notice.kind]
             end = (("   Esc", "focus-bold"),) if notice.kind == "failed" else ()
             line.show((((notice.text, tone), *end),))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import VerticalScroll
 
 from aitune_tui import present_measuring
-from aitune_tui.present_load import load_view, load_word
+from aitune_tui.present_load import load_head, load_view
 from aitune_tui.screens.page import Page
 from aitune_tui.screens.panel import Panel
 from aitune_widgets.footer_bar import KeyHint
@@ -43,7 +43,8 @@ class LoadPage(Page):
         """Draw one moment."""
         panel = self.query_one("#page-load", LoadPanel)
         panel.show(load_view(view.state, view.track, can_run=False, short=False))
-        self.query_one("#page-load-panel", Panel).head(right=(load_word(view.state),))
+        head = load_head(view.state, compact=view.is_compact)
+        self.query_one("#page-load-panel", Panel).head(right=head)
         measuring = view.measuring
         progress = self.query_one("#test-progress", LoadPanel)
         progress.display = measuring.running

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from aitune_backends.targets import DIFFERS
 from aitune_tui import present_inspect, present_machine, present_settings, sentences
-from aitune_tui.present_load import busiest, load_view, load_word
+from aitune_tui.present_load import load_head, load_view
 from aitune_tui.screens.charts import Charts
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
@@ -185,12 +185,9 @@ class Overview(Page):
         self.query_one("#block-panel", Panel).head(right=block_line(view))
 
     def _show_load(self, view: View) -> None:
-        load = busiest(view.state.sample)
-        word = load_word(view.state)
-        right: Line = (word,)
-        if view.is_compact and load is not None:
-            right = ((f"{load.model} · {load.command} {load.pid} · ", "dim"), word)
-        self.query_one("#load-panel", Panel).head(right=right)
+        self.query_one("#load-panel", Panel).head(
+            right=load_head(view.state, compact=view.is_compact)
+        )
         can_run = view.machine.origin == "live" and not view.is_compact
         panel = self.query_one("#load", LoadPanel)
         panel.show(load_view(view.state, view.track, can_run=can_run, short=view.is_compact))

@@ -14,7 +14,7 @@ from aitune_backends import describe
 from aitune_helper import plan as planning
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PLANNED, STALE, Change, Plan
-from aitune_tui import events, present_plan
+from aitune_tui import events, present_plan, sentences
 from aitune_tui.jobs import Apply
 from aitune_tui.requests import EditInPlan, PlanRequest
 from aitune_tui.screens.dialog import Dialog
@@ -82,6 +82,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         self._save = False
         self._unlocked = False
         self._compact = False
+        self._said = ""
 
     def body(self) -> Iterator[Widget]:
         """The plan, and where the name of a high-risk setting is typed."""
@@ -161,6 +162,9 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         first = present_plan.first_line(plan, self._meanings)
         if self._request.note:
             first = (*first, (f"  {self._request.note}", "differs"))
+        said, self._said = self._said, ""
+        if said:
+            first = (*first, (f"  {said}", "strong"))
         rows = present_plan.plan_rows(plan, self._meanings, short=self._compact)
         view.show(first, rows, self._how(plan), self._keys(), (KeyHint("Esc", self._leave_verb),))
         if view.display and self.focused is None:
@@ -192,11 +196,12 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
             HowField("t", "Try", tried),
             HowField("s" if self._can_save else "", "Save", saved),
         ]
-        if not self._compact:
+        if not self._compact and len(plan.items) > 1:
             order = ", ".join(str(index + 1) for index in range(min(3, len(plan.items))))
             more = ", …" if len(plan.items) > 3 else ""
             text = f"{order}{more}. If one fails, those before it are put back."
             fields.append(HowField("", "Order", ((text, "fg"),)))
+        if not self._compact:
             fields += [
                 HowField("", "Note", ((f"{w[0].upper()}{w[1:]}.", "fg"),)) for w in plan.warnings
             ]
@@ -211,7 +216,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         apply = KeyHint("a", verb, possible=not blocked, filled=not blocked)
         return (
             apply,
-            KeyHint("e", "edit"),
+            *(() if self._request.undo_of else (KeyHint("e", "edit"),)),
             KeyHint("x", "leave out"),
             KeyHint("y", "copy" if self._compact else "copy as shell"),
         )
@@ -244,9 +249,9 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
 
     @on(PlanView.Chosen)
     def action_edit(self) -> None:
-        """Choose another value for the selected target."""
+        """Choose another value for the selected target; an undo has none but the old one."""
         target = self._selected()
-        if target is not None:
+        if target is not None and self._request.undo_of is None:
             self.dismiss(EditInPlan(target))
 
     def action_leave_out(self) -> None:
@@ -259,6 +264,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         if self._changes:
             self._read()
         else:
+            self.post_message(events.Noted("info", sentences.NOTHING_LEFT))
             self.dismiss(None)
 
     def action_copy(self) -> None:
@@ -266,7 +272,8 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         if self._plan is not None:
             self.app.copy_to_clipboard(present_plan.copied(self._plan))
             count = counted(len(self._plan.items), "line")
-            self.post_message(events.Noted("info", f"Copied {count} of shell."))
+            self._said = f"Copied {count} of shell."
+            self._draw()
 
     def action_apply(self) -> None:
         """Write it: the only key that does."""
