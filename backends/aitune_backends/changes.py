@@ -1,7 +1,9 @@
 """What an operator types, `knob=value` or `knob@instance=value`, and the changes it means here.
 
 Parsing knows only the table of knobs. Expanding asks the machine: a choice or a limit goes to
-every instance, a quantity (a pool of huge pages) to the total and never to each node.
+every instance, a quantity (a pool of huge pages) to the total and never to each node. Only where
+some nodes are memory without cores, as a GPU's own is on Grace, is a total shared out over the
+others: the kernel would spread it over all of them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.advice import is_made_up
 from aitune_backends.catalogue import ENTRIES
+from aitune_backends.probes.numbers import parse_cpu_list
 from aitune_helper import knobs, plan
 from aitune_helper.kernelfs import has_total, instances
 from aitune_helper.knobs import KNOBS, POOLS, Knob
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from aitune_helper.kernelfs import KernelIO
 
+_NODES_WITH_CORES = "/sys/devices/system/node/has_cpu"
 _LONGEST_SHOWN = 60
 _MOST_LISTED = 8
 
@@ -150,6 +154,7 @@ def expand(kernel: KernelIO, all_wanted: Sequence[Wanted]) -> tuple[Change, ...]
         ChangeError: The machine has no such knob or instance, an instance does not take the
             value, or one target is given two values.
     """
+    all_wanted = [share for want in all_wanted for share in _shares(kernel, want)]
     named: dict[tuple[str, str], str] = {}
     for want in all_wanted:
         if want.instance is not None:
@@ -166,6 +171,25 @@ def expand(kernel: KernelIO, all_wanted: Sequence[Wanted]) -> tuple[Change, ...]
     for change in changes:
         _check_value(kernel, change)
     return changes
+
+
+def _shares(kernel: KernelIO, want: Wanted) -> tuple[Wanted, ...]:
+    """A quantity's total as shares of the nodes with cores, if there are others; else as it is."""
+    knob = KNOBS[want.knob]
+    if not knob.quantity or want.instance is not None:
+        return (want,)
+    try:
+        cores = {f"node{node}" for node in parse_cpu_list(kernel.read(_NODES_WITH_CORES))}
+    except OSError:
+        return (want,)
+    present = instances(kernel, knob)
+    homes = [node for node in present if node in cores]
+    if not homes or len(homes) == len(present):
+        return (want,)
+    each, rest = divmod(int(want.value), len(homes))
+    return tuple(
+        Wanted(want.knob, node, str(each + (place < rest))) for place, node in enumerate(homes)
+    )
 
 
 def meant(kernel: KernelIO, want: Wanted) -> tuple[str, ...]:

@@ -113,6 +113,22 @@ def test_a_named_instance_holds_over_all_of_them(tmp_path: Path) -> None:
         }
 
 
+def test_a_total_is_shared_out_over_the_nodes_with_cores_where_a_gpu_is_a_node(
+    tmp_path: Path,
+) -> None:
+    files = made_trees.pool(2048, (0, 0), (0, 0), (0, 0))
+    grace = made_trees.host(tmp_path, files, {"/sys/devices/system/node/has_cpu": "0-1\n"})
+    changes = expand(grace, [parse_change("hugepages.2048kB=65")])
+    assert [(change.instance, change.value) for change in changes] == [
+        ("node0", "33"),
+        ("node1", "32"),
+    ]
+    on_all = made_trees.host(tmp_path / "all", files, {"/sys/devices/system/node/has_cpu": "0-2\n"})
+    assert [
+        change.instance for change in expand(on_all, [parse_change("hugepages.2048kB=65")])
+    ] == [""]
+
+
 def test_a_pool_is_sized_in_total_and_never_on_each_node(tmp_path: Path) -> None:
     assert targets(tmp_path, "hugepages.2048kB=64", "vm.nr_hugepages=8") == [
         ("hugepages.2048kB", "", "64"),
