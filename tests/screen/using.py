@@ -7,24 +7,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.screen.snapshot import screen_text
 from textual.pilot import Pilot
 
 from aitune_backends.machine import Machine, demo_machine
 from aitune_tui.app import Dashboard
-from tests.screen.snapshot import screen_text
 
 
 class Clock:
     """Monotonic seconds, and seconds since the epoch, moved by hand."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 1000.0
 
     def __call__(self) -> float:
         return self.now
 
     def wall(self) -> float:
-        return 1_731_585_871.0 + self.now
+        return 1_731_584_871.0 + self.now
 
 
 @dataclass
@@ -86,7 +86,6 @@ async def dashboard(
     clock = Clock()
     with machine or demo_machine(wall=clock.wall) as opened:
         app = Dashboard(opened, goal="inference", clock=clock, wall=clock.wall, live=False)
-        app.looker._wall = clock.wall
         async with app.run_test(size=size) as pilot:
             used = Used(app, pilot, clock)
             try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _RATE_SECONDS = 10.0
 _MEASURING_SECONDS = 5.0
 _WIDE_RANGE = 3.0
+_NOT_ALL = 0.994
 
 
 def busiest(sample: Sample | None) -> LoadSeen | None:
@@ -29,11 +30,11 @@ def busiest(sample: Sample | None) -> LoadSeen | None:
 
 
 def load_fraction(sample: Sample | None) -> float | None:
-    """How far the shown load is, 0 to 1, or None without one."""
+    """How far the shown load is, 0 to 1, or None without one. What rounds to all is all."""
     load = busiest(sample)
     if load is None or load.total <= 0:
         return None
-    return min(1.0, load.done / load.total)
+    return 1.0 if load.done >= load.total else min(_NOT_ALL, load.done / load.total)
 
 
 class LoadTrack:
@@ -154,7 +155,7 @@ def load_word(state: State) -> Segment:
 
 
 def load_head(state: State, *, compact: bool) -> Line:
-    """The right end of the Load panel's rule; it also says who, where the panel has no line for it."""
+    """The right end of the Load panel's rule; where the panel has no line for it, also who."""
     load, word = busiest(state.sample), load_word(state)
     if not compact or load is None:
         return (word,)

@@ -28,7 +28,7 @@ OVERCOMMIT_MEMORY = Entry(
         effect="The kernel checks each request by its own estimate again, which is its default.",
         danger="A writable map larger than memory and swap is refused.",
         risk="low",
-        note="one request larger than memory and swap is refused",
+        note="a request beyond memory and swap is refused",
         note_short="oversized maps refused",
     ),
     values={

@@ -1,0 +1,103 @@
+"""What an operator meets on the way from a value to a kept change, and back."""
+
+from __future__ import annotations
+
+import pytest
+from tests.screen.using import dashboard
+
+from aitune_tui import board
+
+
+async def test_a_plan_of_one_change_has_no_order() -> None:
+    async with dashboard() as used:
+        await used.press("1")
+        used.app.main.page.point_at("kernel.numa_balancing")
+        await used.press("space")
+        await used.plan()
+        assert "Order" not in used.text
+        assert "those before it" not in used.text
+
+
+async def test_the_plan_says_itself_that_it_was_copied() -> None:
+    """At 80x24 the box covers the place where notices stand."""
+    async with dashboard((80, 24)) as used:
+        await used.press("space")
+        await used.plan()
+        await used.press("y")
+        assert "Copied 1 line of shell." in used.text
+        assert "Nothing is written yet." in used.text
+        await used.press("t")
+        assert "Copied 1 line of shell." not in used.text
+
+
+async def test_leaving_out_the_only_change_says_what_is_left() -> None:
+    async with dashboard((80, 24)) as used:
+        await used.press("space")
+        await used.plan()
+        await used.press("x")
+        assert "Nothing is left of the plan." in used.text
+        assert not used.app.state.staged
+
+
+async def test_an_undo_is_not_edited_into_something_else() -> None:
+    async with dashboard() as used:
+        await used.press("1")
+        used.app.main.page.point_at("kernel.numa_balancing")
+        await used.press("space")
+        await used.plan()
+        await used.press("a")
+        await used.until(lambda: used.app.state.undoable)
+        await used.look(1.0)
+        await used.plan("u")
+        assert "e edit" not in used.text
+        await used.press("e")
+        assert "Plan · undo" in used.text
+        await used.press("enter")
+        assert "Plan · undo" in used.text
+
+
+async def test_progress_is_not_kept_among_what_was_said() -> None:
+    async with dashboard() as used:
+        await used.press("S")
+        await used.plan()
+        await used.apply()
+        assert "Writing" not in used.text
+        assert not [n for n in used.app.state.notices if n.text.startswith("Writing")]
+
+
+async def test_the_end_of_a_trial_is_named_by_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last sample grows old while the countdown goes on; their sum is no time of day."""
+    async with dashboard() as used:
+        monkeypatch.setattr(board, "seconds_left", lambda _trial: 1060.02 - used.clock.now)
+        await used.press("S")
+        await used.plan()
+        await used.apply()
+        first = used.line("Closing this terminal is safe")
+        used.clock.now += 0.7
+        used.app.redraw()
+        await used.pilot.pause()
+        assert first
+        assert used.line("Closing this terminal is safe") == first
+
+
+async def test_a_second_plan_meets_the_open_trial_and_its_keys() -> None:
+    async with dashboard() as used:
+        await used.press("S")
+        await used.plan()
+        await used.apply()
+        await used.press("p")
+        assert "Trial 1 is still open, 60 s left. Keep it (K) or put it back (R) first." in (
+            used.text
+        )
+
+
+async def test_connecting_to_a_helper_that_is_there_says_so() -> None:
+    async with dashboard() as used:
+        await used.press("7", "w")
+        await used.until(lambda: "The root helper is ready." in used.text)
+
+
+async def test_changes_without_a_change_have_no_empty_rule() -> None:
+    async with dashboard() as used:
+        await used.press("6")
+        assert "─  ──" not in used.text
