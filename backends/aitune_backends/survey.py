@@ -18,12 +18,13 @@ from aitune_backends.probes.block import disk_names, read_disk
 from aitune_backends.probes.cpufreq import policy_names, read_policy
 from aitune_backends.probes.hugepages import read_pools
 from aitune_backends.probes.meminfo import memory, parse_meminfo
+from aitune_backends.probes.numbers import cpu_list
 from aitune_backends.targets import ABSENT, UNREAD, TargetStatus
 from aitune_helper import plan
 from aitune_helper.knobs import DISK, GLOBAL, KNOBS, POLICY, POOLS, Knob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from aitune_backends.host import Host
     from aitune_backends.readings import Disk, Memory, Policy, Sample
@@ -234,18 +235,7 @@ def _why_no_queue(disk: Disk) -> str:
 def _cores(cpus: tuple[int, ...], nodes: Mapping[int, int | None]) -> str:
     """Which cores a policy covers, and where they are: `cpu 0-31, node0`."""
     homes = sorted({node for cpu in cpus if (node := nodes.get(cpu)) is not None})
-    return ", ".join([f"cpu {cpu_ranges(cpus)}", *(f"node{node}" for node in homes)])
-
-
-def cpu_ranges(cpus: Sequence[int]) -> str:
-    """Ascending numbers as the kernel lists them: `0-3,8`."""
-    ranges: list[tuple[int, int]] = []
-    for cpu in cpus:
-        if ranges and cpu == ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], cpu)
-        else:
-            ranges.append((cpu, cpu))
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+    return ", ".join([f"cpu {cpu_list(cpus)}", *(f"node{node}" for node in homes)])
 
 
 def _count_nodes(host: Host) -> int | None:

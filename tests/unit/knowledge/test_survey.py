@@ -9,7 +9,7 @@ import pytest
 from aitune_backends.host import Host
 from aitune_backends.owners import read_owners
 from aitune_backends.readings import Cpu, Disk, HugePool, Policy, Pressure, Sample
-from aitune_backends.survey import cpu_ranges, default_pool, survey
+from aitune_backends.survey import default_pool, survey
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
 from aitune_helper import plan
 from aitune_helper.knobs import KNOBS
@@ -176,11 +176,6 @@ def test_a_large_machine_costs_no_reading_beyond_the_global_settings(tmp_path: P
     assert len(targets) == 1 + 6 + 512 + 3 * 64
     assert len(host.opened) < 15
     assert cost < 0.5  # a few milliseconds; the bound only catches a change of order
-
-
-def test_ranges_of_cores() -> None:
-    assert cpu_ranges((0, 1, 2, 3, 8)) == "0-3,8"
-    assert cpu_ranges(()) == ""
 
 
 def test_this_machine() -> None:
