@@ -54,9 +54,8 @@ class Desk:
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let each have its effect."""
-        for key in keys:
-            await self.pilot.press(key)
-            await self.pilot.pause()
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until threads have made something true; fail with a sentence if they do not."""

@@ -41,7 +41,7 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
     own = page.hints(view, focused)
     if view.is_compact:
         own = tuple(hint for hint in own if hint.key != "Tab")
-        return (*own[:2], plan, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
+        return (*own[:2], plan, *connect, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
     rest = (
         KeyHint("i", "why"),
         KeyHint("m", "zoom"),

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aitune_backends.catalogue import ENTRIES
-from aitune_backends.targets import ABSENT, DIFFERS, INERT, UNREAD
+from aitune_backends.targets import ABSENT, DIFFERS, INERT, OK, UNREAD
 from aitune_helper.knobs import BEST_EFFORT, KNOBS
 from aitune_helper.messages import Item
 from aitune_tui.present_settings import now_text, wanted_text
@@ -181,7 +181,9 @@ def keys(state: State, selection: Selection, *, short: bool) -> tuple[tuple[str,
     shown: list[tuple[str, str]] = [("i", "all of it")] if short else []
     if any(target in state.staged for target in selection.targets):
         shown.append(("Space", "take back"))
-    elif selection.advised is not None and selection.values != (selection.advised,):
+    elif selection.advised is not None and any(
+        s.state != OK and s.value not in {None, s.advised} for s in selection.statuses
+    ):
         shown.append(("Space", f"stage {selection.advised}"))
     if not short:
         shown.append(("y", "copy command"))

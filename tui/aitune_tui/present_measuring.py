@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.loads.records import READING
 from aitune_tui.sentences import TWO_BLOCKS
-from aitune_tui.words import clock, counted, gb, percent
+from aitune_tui.words import clock, counted, file_size, gb, hour, load_time, percent
 from aitune_widgets.load_panel import LoadView
 from aitune_widgets.run_table import RunBlock
 
@@ -55,7 +55,7 @@ def setup(measuring: Measuring, *, live: bool) -> tuple[Line, ...]:
         lines.append((("Choose model files first: ", "dim"), ("o", "focus-bold")))
     else:
         model = measuring.model
-        size = f"{gb(model.bytes)} GB, {counted(len(model.files), 'file')}"
+        size = f"{file_size(model.bytes)}, {counted(len(model.files), 'file')}"
         lines.append((("Files".ljust(_LABEL), "dim"), (model.name, "strong"), (f"  {size}", "dim")))
         state = "cold: evicted, and checked" if measuring.file_state == "cold" else "warm: cached"
         how = f"{measuring.engine}, {state}, {counted(measuring.runs, 'run')}"
@@ -68,8 +68,11 @@ def setup(measuring: Measuring, *, live: bool) -> tuple[Line, ...]:
 def results(measuring: Measuring) -> tuple[tuple[RunBlock, ...], tuple[Line, ...]]:
     """The latest results, newest first."""
     shown = measuring.results[:_SHOWN]
+    files = len({result.request.files for result in shown}) > 1
     blocks = tuple(
-        _block(result, clock(result.place.at), "cache" if index else "used")
+        _block(
+            result, f"{_kind(result)} {hour(result.place.at)}", "cache" if index else "used", named=files
+        )
         for index, result in enumerate(shown)
     )
     if not blocks:
@@ -81,18 +84,24 @@ def results(measuring: Measuring) -> tuple[tuple[RunBlock, ...], tuple[Line, ...
     return blocks, tuple(lines)
 
 
-def _block(result: LoadResult, name: str, tone: Tone) -> RunBlock:
+def _kind(result: LoadResult) -> str:
+    """`cold buffered`; what the files really were, where that is not what was asked."""
+    state = result.request.state if result.as_asked else result.runs[0].state
+    return f"{state.replace(' (unverified)', '?')} {result.request.engine}"
+
+
+def _block(result: LoadResult, name: str, tone: Tone, *, named: bool = False) -> RunBlock:
     seconds = sorted(run.seconds for run in result.runs)
     median = seconds[len(seconds) // 2] if seconds else None
     cached = [r.residency_before for r in result.runs if r.residency_before is not None]
-    known = f"{percent(max(cached))} %, {len(cached)} of {len(result.runs)}" if cached else "–"
-    request = result.request
-    kind = request.state if result.as_asked else result.runs[0].state
+    known = f"{percent(max(cached))} %" if cached else "–"
+    if cached and len(cached) < len(result.runs):
+        known += f", {len(cached)} of {len(result.runs)}"
     return RunBlock(
         name=name,
         rates=result.speeds,
-        median_load=f"{median:.2f} s" if median is not None else "–",
-        cached=f"{known}  {request.name}, {request.engine}, {kind}",
+        median_load=load_time(median) if median is not None else "–",
+        cached=f"{known}   {result.request.name}" if named else known,
         tone=tone,
     )
 
@@ -120,7 +129,7 @@ def pair(measuring: Measuring) -> tuple[tuple[RunBlock, ...], tuple[Line, ...]]:
     blocks = (_block(before, "before", "cache"), _block(after, "after", "used"))
     lines: list[Line] = []
     request = after.request
-    size = f"{request.name}  {gb(request.bytes)} GB, {counted(len(request.files), 'file')}"
+    size = f"{request.name}  {file_size(request.bytes)}, {counted(len(request.files), 'file')}"
     lines.append(
         (
             ("Files   ", "dim"), (size, "fg"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from aitune_backends.targets import OK
 from aitune_helper.knobs import KNOBS, POOLS
 from aitune_helper.messages import KEPT, Change
 from aitune_tui.selection import Selection, Target
@@ -166,7 +167,8 @@ def clear_staged(state: State) -> State:
 def toggle_advised(state: State, selection: Selection) -> State:
     """What the space bar does: stage the advised values, or take back what is staged.
 
-    Nothing happens to targets without advice, and to those that hold the advised value.
+    Nothing happens to targets without advice, and to those that are as advised: a
+    read-ahead above the advised one is fine too.
     """
     targets = selection.targets
     if any(target in state.staged for target in targets):
@@ -174,7 +176,7 @@ def toggle_advised(state: State, selection: Selection) -> State:
     wanted = [
         (Target(s.knob, s.instance), s.advised)
         for s in selection.statuses
-        if s.advised is not None and s.value is not None and s.advised != s.value
+        if s.state != OK and s.advised is not None and s.value not in {None, s.advised}
     ]
     return stage(state, wanted)
 

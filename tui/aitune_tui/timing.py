@@ -59,7 +59,7 @@ class Timing:
         app.set_measuring(measuring.heard(app.measuring, event))
         if isinstance(event, Finished):
             if self.save(event.result):
-                app.note("ok", "The load was timed. 4 shows every run, 5 the last two blocks.")
+                app.note("ok", _said(app.measuring))
         elif isinstance(event, Failed):
             app.note("failed", event.sentence)
         if isinstance(event, ENDS):
@@ -91,3 +91,9 @@ class Timing:
             app.post_message(events.ResultsRead(results))
 
         threading.Thread(target=read, name="results", daemon=True).start()
+
+
+def _said(measuring_: measuring.Measuring) -> str:
+    """What is said of a finished test: 5 has something to show only after two alike."""
+    beside = "5 shows it beside the one before." if measuring_.pair is not None else ""
+    return f"The load was timed. {beside}".strip()

@@ -24,6 +24,11 @@ def gb(size: float | None) -> str:
     return UNKNOWN if size is None else f"{size / _GB:.1f}"
 
 
+def file_size(size: int) -> str:
+    """The size of files with its unit: `811.7 GB`, or `19.2 MB` where GB would say 0.0."""
+    return f"{size / _GB:.1f} GB" if size >= _GB // 10 else f"{size / 1e6:.1f} MB"
+
+
 def disk_rate(rate: float | None) -> str:
     """Bytes per second of one disk as GB/s with two decimals, without the unit."""
     return UNKNOWN if rate is None else f"{rate / _GB:.2f}"
@@ -51,6 +56,11 @@ def percent(share: float | None) -> str:
 def clock(wall: float) -> str:
     """The time of day of a wall clock reading, in the machine's zone."""
     return time.strftime("%H:%M:%S", time.localtime(wall))
+
+
+def load_time(seconds: float) -> str:
+    """How long a load took: `48.12 s`, or `2.8 ms` where seconds would say 0.00."""
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.1f} ms"
 
 
 def hour(wall: float) -> str:

@@ -110,8 +110,8 @@ class DoctorPage(Page):
         self.query_one(Panel).head(right=right)
 
     def hints(self, view: View, focused: Widget | None) -> tuple[KeyHint, ...]:
-        """It only scrolls."""
-        return (KeyHint("↑↓", "scroll"), KeyHint("w", "connect root helper"))
+        """It only scrolls; `w` is added for every page where there is something to connect."""
+        return (KeyHint("↑↓", "scroll"),)
 
     def home(self) -> Widget | None:
         """The text."""

@@ -59,7 +59,9 @@ class CpuPage(Page):
         self.query_one("#core-facts", TextBlock).show(core.facts)
         odd = present_cpu.odd_cores(state)
         self.query_one("#odd-cores", TextBlock).show(odd.lines)
-        self.query_one("#odd-panel", Panel).head(right=odd.right)
+        panel = self.query_one("#odd-panel", Panel)
+        panel.head(right=odd.right)
+        panel.set_class(not has_control, "-nothing")
 
     def show_selection(self, view: View, selection: Selection | None) -> None:
         """The facts of the core follow the cursor of the grid."""

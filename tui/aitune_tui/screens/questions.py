@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from aitune_backends.loads.model_files import ModelError, ModelFiles, find_model
 from aitune_tui.screens.dialog import Dialog
-from aitune_tui.words import counted, gb
+from aitune_tui.words import counted, file_size
 from aitune_widgets.footer_bar import FooterBar, KeyHint
 from aitune_widgets.lines import TextBlock
 
@@ -111,7 +111,7 @@ class FilesDialog(Dialog[ModelFiles]):
             says = ((str(error), "failed"),)
         if found is not None:
             count = counted(len(found.files), "file")
-            says = ((f"{found.name}: {count}, {gb(found.bytes)} GB", "fg"),)
+            says = ((f"{found.name}: {count}, {file_size(found.bytes)}", "fg"),)
         self.query_one("#model-found", TextBlock).show((says,))
         return found
 
