@@ -46,6 +46,7 @@ class Watcher:
         self._first_sweep = True
         self._followed: dict[int, Followed] = {}
         self._read: dict[int, str] = {}
+        self._fetched: dict[int, int] = {}
         self._sweep: Iterator[int] = iter(())
         self._swept_at = float("-inf")
 
@@ -54,6 +55,7 @@ class Watcher:
         for pid, followed in list(self._followed.items()):
             if not followed.look(now):
                 del self._followed[pid]
+                self._fetched[pid] = fetched(self._host, pid)
         self._look_further(now)
         loads = (followed.seen(now) for followed in self._followed.values())
         return tuple(sorted(loads, key=lambda load: (-load.total, load.pid)))
@@ -70,9 +72,10 @@ class Watcher:
                 self._swept_at = now
                 pids = [int(name) for name in self._host.names("/proc") if _is_pid(name)]
                 self._read = {pid: self._read[pid] for pid in pids if pid in self._read}
+                self._fetched = {p: self._fetched[p] for p in pids if p in self._fetched}
                 self._sweep = iter(sorted(pids, reverse=True))  # the youngest first
             elif pid not in self._followed and pid != os.getpid() and self._has_read(pid):
-                followed = Followed(self._host, pid, now)
+                followed = Followed(self._host, pid, now, self._fetched.get(pid, 0))
                 if followed.look(now):
                     self._followed[pid] = followed
 
@@ -85,11 +88,19 @@ class Watcher:
 
 
 class Followed:
-    """One process that has model files open or mapped."""
+    """One process that has model files open or mapped.
 
-    def __init__(self, host: Host, pid: int, now: float) -> None:
+    Args:
+        host: The machine.
+        pid: The process.
+        now: Monotonic seconds.
+        base: Bytes it had fetched from storage when an earlier load of it ended: not of this one.
+    """
+
+    def __init__(self, host: Host, pid: int, now: float, base: int = 0) -> None:
         self._host = host
         self._pid = pid
+        self._base = base
         self._since = now
         self._command = ""
         self._model: ModelFile | None = None
@@ -110,6 +121,8 @@ class Followed:
         if not paths:
             return False
         if self._model is None or paths.isdisjoint(self._model.shards):
+            if self._model is not None:
+                self._base = fetched(self._host, self._pid)
             if not self._begin(paths):
                 return False
             self._since = now
@@ -178,7 +191,7 @@ class Followed:
                 break
             earlier += size
         io = read_io(self._host, self._pid)
-        self._before = earlier if io is not None and max(io) >= earlier else 0
+        self._before = earlier if io is not None and max(io) - self._base >= earlier else 0
         return True
 
     def _measure(self, positions: dict[str, int], mapped: set[str]) -> int:
@@ -192,8 +205,7 @@ class Followed:
         by_reading = self._before + sum(self._reached.values())
         if not mapped & shards.keys():
             return by_reading
-        io = read_io(self._host, self._pid)
-        return max(by_reading, io[1] if io else 0)
+        return max(by_reading, fetched(self._host, self._pid) - self._base)
 
     def _positions(self) -> Iterator[tuple[str, int]]:
         directory = f"/proc/{self._pid}/fd"
@@ -224,6 +236,12 @@ def read_io(host: Host, pid: int) -> tuple[int, int] | None:
     with suppress(OSError):
         return parse_io(host.read(f"/proc/{pid}/io"))
     return None
+
+
+def fetched(host: Host, pid: int) -> int:
+    """Bytes a process has fetched from storage since it began; 0 where it does not tell."""
+    io = read_io(host, pid)
+    return io[1] if io is not None else 0
 
 
 def parse_io(text: str) -> tuple[int, int] | None:

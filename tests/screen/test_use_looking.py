@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.screen.using import dashboard
+
+from aitune_backends.loads.records import LoadRequest, LoadResult, LoadRun, Place
+from aitune_backends.readings import LoadSeen
+from aitune_tui.present_load import LoadTrack, load_fraction, times
+from aitune_tui.words import file_size
+
+
+def timed(state: str, engine: str) -> LoadResult:
+    """Three runs of a small model."""
+    run = LoadRun(0.0028, 19_200_160, 1.0 if state == "warm" else 0.0, 0, 0, 0.0, None, state)
+    request = LoadRequest("tiny", ("/m/a.safetensors",), run.bytes, engine, state)
+    return LoadResult(request, Place(1_731_585_000.0, "gpu", "", "", "6.8"), (run,) * 3)
 
 
 async def test_a_filter_shows_only_what_matches_and_goes_away() -> None:
@@ -30,15 +44,21 @@ async def test_the_load_page_names_the_model_and_its_process() -> None:
 
 
 async def test_a_load_that_has_read_everything_measures_no_more() -> None:
+    load = LoadSeen(1, "vllm", "m", 1, 1, 100, 100, 0.0, None, "Everything is read.")
+    assert times(load, LoadTrack(), 0.0) == ("all read", "")
+
+
+async def test_a_second_load_of_the_same_process_begins_at_its_beginning() -> None:
+    """What the process fetched for its first load is no part of the second."""
     async with dashboard() as used:
-        for _ in range(40):
-            await used.look(2.0)
-            if "100 %" in used.text:
-                break
-        await used.press("1")
-        assert "100 %" in used.text
-        assert "measuring…" not in used.text
-        assert "all read" in used.text
+        shown = []
+        for _ in range(100):
+            await used.look(1.5)
+            shown.append(load_fraction(used.app.state.sample))
+        gone = shown.index(None)
+        second = [share for share in shown[gone:] if share is not None]
+        assert second
+        assert second[0] < 0.1
 
 
 async def test_the_goal_is_on_the_screen_once_it_is_not_the_usual_one() -> None:
@@ -61,3 +81,30 @@ async def test_the_facts_of_a_disk_and_of_the_pools_keep_their_columns() -> None
         async with dashboard(size) as used:
             await used.press("3")
             assert "3840.8 GB, solid state, node0" in used.text
+
+
+async def test_results_say_cold_or_warm_and_how_at_80_columns() -> None:
+    async with dashboard((80, 24)) as used:
+        await used.press("4")
+        results = tuple(
+            timed(state, engine) for state, engine in (("warm", "mmap"), ("cold", "buffered"))
+        )
+        used.app.set_measuring(replace(used.app.measuring, results=results))
+        await used.pilot.pause()
+        assert "warm mmap" in used.text
+        assert "cold buffered" in used.text
+        assert "2.8 ms" in used.line("warm mmap")
+        assert "100 %" in used.line("warm mmap")
+
+
+async def test_a_small_model_has_a_size() -> None:
+    assert file_size(19_200_160) == "19.2 MB"
+    assert file_size(811_700_000_000) == "811.7 GB"
+
+
+async def test_nothing_is_offered_where_the_value_is_fine() -> None:
+    async with dashboard() as used:
+        await used.press("1")
+        used.app.main.page.point_at("thp.enabled")
+        await used.look()
+        assert "Space stage" not in used.line("copy command")

@@ -71,7 +71,10 @@ def results(measuring: Measuring) -> tuple[tuple[RunBlock, ...], tuple[Line, ...
     files = len({result.request.files for result in shown}) > 1
     blocks = tuple(
         _block(
-            result, f"{_kind(result)} {hour(result.place.at)}", "cache" if index else "used", named=files
+            result,
+            f"{_kind(result)} {hour(result.place.at)}",
+            "cache" if index else "used",
+            named=files,
         )
         for index, result in enumerate(shown)
     )

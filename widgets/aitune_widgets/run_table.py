@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aitune_widgets.theme import Tone
 
 
+_WIDEST_NAME = 20
+
+
 @dataclass(frozen=True, slots=True)
 class RunBlock:
     """Runs under the same settings.
@@ -55,7 +58,7 @@ class RunTable(LineWidget):
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """Table, spread, sentences."""
         name = max((len(clean(b.name)) for b in self._blocks), default=0)
-        at = 1 + max(8, min(name, 16))
+        at = 1 + max(8, min(name, _WIDEST_NAME))
         rows: list[Row] = []
         if self._blocks:
             rows.append(_head(width, at))
@@ -92,7 +95,8 @@ def _head(width: int, at: int) -> Row:
         _edges(at), ("MEDIAN LOAD", "MEDIAN RATE", "SLOWEST – FASTEST", "RUNS"), strict=True
     ):
         columns.put_right(edge, text, "dim")
-    columns.put(_edges(at)[-1] + 3, "CACHED BEFORE", "dim")
+    start = _edges(at)[-1] + 3
+    columns.put(start, "CACHED BEFORE" if start + 13 < width else "CACHED", "dim")
     return Row(columns.line())
 
 
