@@ -123,6 +123,8 @@ async def open_desk(
             desk = Desk(app, pilot, opened, clock)
             for _ in range(ticks):
                 await desk.look()
+            app.looker.diagnose()
+            await pilot.pause()
             yield desk
     finally:
         app.close()

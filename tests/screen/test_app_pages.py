@@ -10,13 +10,14 @@ import pytest
 from tests.screen.app_desk import SIZES, open_desk
 from tests.screen.snapshot import assert_snapshot
 
-from aitune_backends.machine import demo_machine
+from aitune_backends.machine import demo_machine, open_machine
 from aitune_tui import state as rules
 from aitune_tui.selection import Target
 from aitune_tui.view import layout_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TITLES = {
     "0": ("What differs", "Memory & huge pages", "Memory & huge pages"),
@@ -238,6 +239,19 @@ async def test_names_from_the_machine_are_no_markup() -> None:
         assert "[b]evil[/b]?[31m" in desk.text
         await desk.press("p", "question_mark")
         assert "[b]evil[/b]?[31m" in desk.text
+
+
+async def test_what_a_machine_does_not_tell_is_not_zero(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 1048576 kB\nMemFree: 524288 kB\n")
+    async with open_desk(machine=open_machine(root=str(tmp_path))) as desk:
+        assert "– available   – %" in desk.text
+        assert "free 0.5 GiB" in desk.text
+        assert "read-only" in desk.text
+        await desk.press("2")
+        assert "offers no CPU frequency control" in desk.text
+        await desk.press("1", "l")
+        assert "Only this machine's own disks can be timed." in desk.text
 
 
 async def test_the_doctor_and_the_help_can_be_read() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import Console
 from textual.binding import Binding, BindingType
 
 from aitune_backends import sentences as shared
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from aitune_widgets.text import Line
 
 READ_ONLY_VARIABLE = "AITUNE_READONLY"
-_FAULT = 70
+_TRACE_COLUMNS = 100
 _NO_TERMINAL = 2
 
 
@@ -332,17 +334,38 @@ def run_dashboard(options: Options) -> int:
     from aitune_backends.machine import open_machine
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("The dashboard needs a terminal.", file=sys.stderr)  # noqa: T201 - nothing drawn yet
+        _say("The dashboard needs a terminal.")
         return _NO_TERMINAL
     readonly = options.readonly or bool(os.environ.get(READ_ONLY_VARIABLE))
     with open_machine(demo=options.demo, root=options.root, readonly=readonly) as machine:
         app = Dashboard(
             machine, goal=options.goal, interval=options.interval, slow_link=options.slow_link
         )
+        # Textual prints the trace of a fault at the end; ours goes to the log.
+        trace = io.StringIO()
+        app.error_console = Console(file=trace, width=_TRACE_COLUMNS)
         try:
             app.run()
         finally:
             app.close()
-    if app.return_code:
-        return app.return_code if app.return_code > 1 else _FAULT
-    return app.return_value or 0
+    if app.return_code == 1:
+        return _fault(trace.getvalue(), debug=options.debug)
+    return app.return_code or app.return_value or 0
+
+
+def _fault(trace: str, *, debug: bool) -> int:
+    """Say in one sentence that the program is at fault, and keep the trace."""
+    from aitune_tui.cli.common import FAULT, write_log
+
+    lines = [line for line in trace.splitlines() if line.strip() and not line.startswith("NOTE:")]
+    log = write_log(trace)
+    where = f"The trace is in {log}." if log else "Its trace could not be written to a log."
+    _say(f"This is a fault of aitune-tui: {lines[-1].strip() if lines else 'unknown'}. {where}")
+    if debug:
+        _say(trace)
+    return FAULT
+
+
+def _say(text: str) -> None:
+    """Speak on stderr: the dashboard is not on the screen."""
+    print(text, file=sys.stderr)  # noqa: T201 - there is no screen to draw on

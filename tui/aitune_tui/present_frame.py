@@ -65,12 +65,19 @@ def gpu_text(gpus: tuple[str, ...], times: str = " × ") -> str:
 def machine_facts(identity: Identity) -> tuple[str, str]:
     """What the machine is, long and short."""
     nodes = f", {counted(len(identity.nodes), 'node')}" if len(identity.nodes) > 1 else ""
-    long = [counted(identity.cpus, "core") + nodes, f"{gib(identity.memory)} GiB"]
-    short = [f"{identity.cpus}c", f"{identity.memory // 2**30}G"]
+    long: list[str] = []
+    short: list[str] = []
+    if identity.cpus:
+        long.append(counted(identity.cpus, "core") + nodes)
+        short.append(f"{identity.cpus}c")
+    if identity.memory:
+        long.append(f"{gib(identity.memory)} GiB")
+        short.append(f"{identity.memory // 2**30}G")
     if identity.gpus:
         long.append(gpu_text(identity.gpus))
         short.append(gpu_text(identity.gpus, "×"))
-    long.append(f"Linux {identity.kernel}")
+    if identity.kernel:
+        long.append(f"Linux {identity.kernel}")
     if identity.container:
         long.append(identity.container)
         short.append(identity.container)
@@ -110,7 +117,7 @@ def header(
     """The top line."""
     facts, short = machine_facts(identity)
     if origin:
-        facts = f"{origin} · {facts}"
+        facts, short = f"{origin} · {facts}", f"capture {short}"
     stale = staleness(state, now, interval)
     age = f"! data {now - state.sample.at:.0f} s old" if stale and state.sample else ""
     read_only = state.locked or state.helper in {"asleep", "not installed", "none"}
@@ -176,7 +183,7 @@ def strip(
         huge=memory.huge_pages / _GIB,
         cache=memory.cache / _GIB,
         free=memory.free / _GIB,
-        available=(memory.available or 0) / _GIB,
+        available=None if memory.available is None else memory.available / _GIB,
         swap_text=swap,
         stalled_pct=some.avg10 if some else None,
         alarm="" if left is None else f"! reaches 0 in {duration(left)}",

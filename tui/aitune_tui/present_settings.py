@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CPU_GROUP = "CPU"
 BLOCK_GROUP = "Block"
+_MOST_VALUES = 4
 PANEL_OF = {CPU_GROUP: "2", BLOCK_GROUP: "3"}
 
 _RANK = {UNREAD: 0, DIFFERS: 1, OK: 2, INFO: 3, INERT: 4, ABSENT: 5}
@@ -85,10 +86,8 @@ def wanted_text(state: State, selection: Selection) -> tuple[str, NewKind]:
     staged = [state.staged[t] for t in selection.targets if t in state.staged]
     if staged:
         if selection.each:
-            return ", ".join(
-                state.staged.get(t, s.value or UNKNOWN)
-                for t, s in zip(selection.targets, selection.statuses, strict=True)
-            ), "staged"
+            pairs = zip(selection.targets, selection.statuses, strict=True)
+            return _each([state.staged.get(t, s.value or UNKNOWN) for t, s in pairs]), "staged"
         values = tuple(dict.fromkeys(staged))
         return values[0] if len(values) == 1 else f"{len(values)} values", "staged"
     if selection.each:
@@ -105,10 +104,18 @@ def wanted_text(state: State, selection: Selection) -> tuple[str, NewKind]:
     return advised[0] if len(advised) == 1 else f"{len(advised)} values", "advised"
 
 
+def _each(values: list[str]) -> str:
+    """A value for each node; where there are many, how many hold it."""
+    if len(values) <= _MOST_VALUES:
+        return ", ".join(values)
+    different = dict.fromkeys(values)
+    return f"{len(values)} × {values[0]}" if len(different) == 1 else f"{len(different)} values"
+
+
 def now_text(selection: Selection) -> str:
     """What stands in NOW: the value read, `2 values` where they differ, `–` where there is none."""
     if selection.each:
-        return ", ".join(s.value or UNKNOWN for s in selection.statuses)
+        return _each([s.value or UNKNOWN for s in selection.statuses])
     values = selection.values
     if not values:
         return "" if all(s.state == ABSENT for s in selection.statuses) else UNKNOWN

@@ -48,7 +48,7 @@ class StripData:
         huge: Reserved as huge pages.
         cache: Page cache.
         free: Free.
-        available: MemAvailable: the number that matters.
+        available: MemAvailable: the number that matters; None where the kernel does not tell.
         swap_text: `no swap`, `swap 1.2 of 8.0`.
         stalled_pct: PSI some avg10 of memory, in %; None where the kernel has no PSI.
         alarm: Why and when memory ends (`! reaches 0 in 26 s`); empty when it does not.
@@ -61,7 +61,7 @@ class StripData:
     huge: float
     cache: float
     free: float
-    available: float
+    available: float | None
     swap_text: str = ""
     stalled_pct: float | None = None
     alarm: str = ""
@@ -74,7 +74,7 @@ class MemoryStrip(LineWidget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._data = StripData(0, 0, 0, 0, 0, 0)
+        self._data = StripData(0, 0, 0, 0, 0, None)
 
     def show(self, data: StripData) -> None:
         """Show this."""
@@ -104,11 +104,12 @@ def strip_lines(data: StripData, width: int) -> tuple[Line, Line]:
         chip_start = top.put_right(end + 1, chip, "chip-alarm")
         end = chip_start - 1
     available: Tone = "failed-bold" if data.alarm else "dim" if data.stale else "strong"
-    share = f"{data.available / data.total * 100:.0f}" if data.total > 0 else "–"
+    known = data.available
+    share = f"{known / data.total * 100:.0f}" if known is not None and data.total > 0 else "–"
     top.put_line_right(
         width - 1,
         (
-            (f"{data.available:.1f} GiB", available),
+            ("–" if known is None else f"{known:.1f} GiB", available),
             (" available", "fg"),
             (f"  {share:>2} %", "fg"),
         ),
@@ -123,6 +124,8 @@ def strip_lines(data: StripData, width: int) -> tuple[Line, Line]:
     cells = shares([amount for _, amount, _, _ in segments], end - start)
     labels: list[tuple[int, Line]] = []
     column, next_free = start, start
+    if data.total <= 0:  # nothing is known of it: no bar and no zeros
+        segments, cells = (), ()
     for (name, amount, texture, tone), size in zip(segments, cells, strict=True):
         top.put(column, texture * size, tone)
         if amount > 0 or name != "huge pages":
@@ -142,7 +145,7 @@ def _put_labels(below: Columns, labels: Sequence[tuple[int, Line]], end: int) ->
         if place + width_of(label) + 2 > end:
             return
         after = below.put_line(place, label)
-    if after + 4 + 2 <= end:
+    if labels and after + 4 + 2 <= end:
         below.put(after, " GiB", "dim")
 
 

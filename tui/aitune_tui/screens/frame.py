@@ -44,7 +44,9 @@ class Frame(Vertical):
     def show(self, view: View, page: str) -> None:
         """Show one moment, with `page` as the page that is open."""
         state = view.state
-        origin = view.machine.host.label if view.machine.origin == "capture" else ""
+        origin = ""
+        if view.machine.origin == "capture":
+            origin = view.machine.host.label if view.layout == "wide" else "capture"
         self.query_one(HeaderBar).show(
             present_frame.header(
                 view.machine.identity,
