@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from strip_svg import composited, draw
-
 from aitune_backends.machine import demo_machine
 from aitune_helper.messages import Change
 from aitune_tui import events
@@ -23,6 +21,7 @@ from aitune_tui import state as rules
 from aitune_tui.app import Dashboard
 from aitune_tui.looking import Looker
 from aitune_tui.selection import Target
+from strip_svg import composited, draw
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
