@@ -195,7 +195,7 @@ async def shoot(size: tuple[int, int], directory: Path) -> list[Path]:
                 path = directory / f"{picture.name}-{size[0]}x{size[1]}.svg"
                 title = f"aitune-tui, {picture.name}, {size[0]} x {size[1]}"
                 path.write_text(
-                    draw(composited(stage.app), ink=INK, ground=GROUND, title=title), "utf-8"
+                    draw(composited(stage.app.screen), ink=INK, ground=GROUND, title=title), "utf-8"
                 )
                 made.append(path)
             stage.app.close()

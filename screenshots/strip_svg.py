@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from rich.style import Style
-    from textual.app import App
+    from textual.screen import Screen
     from textual.strip import Strip
 
 CELL_W, CELL_H = 9, 18
@@ -71,10 +71,10 @@ class Cell:
     underline: bool
 
 
-def composited(app: App[object]) -> list[Strip]:
-    """The lines that an app shows now, as it would send them to a terminal."""
+def composited(screen: Screen[object]) -> list[Strip]:
+    """The lines of a screen as it would send them to a terminal now."""
     # The one private attribute used here: nothing public gives the composited screen.
-    return list(app.screen._compositor.render_strips())
+    return list(screen._compositor.render_strips())
 
 
 def draw(strips: Iterable[Strip], *, ink: str, ground: str, title: str) -> str:
