@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOT_A_CAPTURE = "A capture cannot be changed."
 ROOT_IS_ONLY_LOOKED_AT = "A machine given by --root is only looked at: leave it out to change it."
-READ_ONLY = "Started with --readonly."
+READ_ONLY = "This run only looks: --readonly, or AITUNE_READONLY, is set."
 
 
 @dataclass(slots=True)

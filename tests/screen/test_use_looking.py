@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from tests.screen.using import dashboard
 
 from aitune_backends.loads.records import LoadRequest, LoadResult, LoadRun, Place
+from aitune_backends.machine import open_machine
 from aitune_backends.readings import LoadSeen
 from aitune_tui.present_load import LoadTrack, load_fraction, times
 from aitune_tui.words import file_size
@@ -108,3 +110,30 @@ async def test_nothing_is_offered_where_the_value_is_fine() -> None:
         used.app.main.page.point_at("thp.enabled")
         await used.look()
         assert "Space stage" not in used.line("copy command")
+
+
+async def test_a_capture_without_disks_and_cpufreq_says_so_and_blames_nobody(
+    tmp_path: Path,
+) -> None:
+    meminfo = tmp_path / "proc" / "meminfo"
+    meminfo.parent.mkdir()
+    meminfo.write_text("MemTotal: 1048576 kB\nMemFree: 524288 kB\nMemAvailable: 524288 kB\n")
+    (tmp_path / "sys").mkdir()
+    async with dashboard(machine=open_machine(root=str(tmp_path))) as used:
+        await used.press("3")
+        assert "No disk is seen here." in used.text
+        assert "─  ──" not in used.text
+        await used.press("2")
+        assert "cpufreq is not in this capture." in used.text
+        assert "This kernel offers" not in used.text
+
+
+async def test_the_filter_leaves_the_trial_in_sight() -> None:
+    async with dashboard((80, 24)) as used:
+        await used.press("S")
+        await used.plan()
+        await used.apply()
+        await used.press("1", "slash", *"swap", "enter")
+        assert "Closing this terminal is safe" in used.text
+        assert "1 setting " in used.text
+        assert used.line(" swap ") or used.line(" swap")

@@ -30,6 +30,7 @@ NO_ADVICE = "No value is advised here. Enter chooses one."
 ALREADY_ADVISED = "It is as advised already. Enter chooses another value."
 HELPER_ENDED = "The root helper ended. Nothing is pending. w starts it again."
 CHART_FILLS = "The chart fills as time passes."
+NO_DISK = "No disk is seen here."
 NO_LOAD = (
     "No process has a model file open.",
     "Start your server: the load shows up here by itself, with its rate and the time left.",
@@ -124,6 +125,11 @@ def drifted(knob: str, before: str, now: str, wall: float, owner: str) -> str:
     """A setting changed and it was not our doing."""
     who = f" {owner} sets it at boot." if owner else ""
     return f"{knob} went from {before} to {now} at {clock(wall)}. Not by us.{who}"
+
+
+def no_cpufreq(*, captured: bool) -> str:
+    """Why no frequency can be set: a capture may only lack the files."""
+    return "cpufreq is not in this capture." if captured else NO_CPUFREQ
 
 
 def nothing_shown(filter_text: str, *, differs_only: bool) -> str:

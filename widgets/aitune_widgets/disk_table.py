@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from aitune_widgets.bars import column_of
 from aitune_widgets.cursor_list import CursorList, KeyMessage
+from aitune_widgets.lines import sentence_rows
 from aitune_widgets.text import Columns, Row, clean
 from aitune_widgets.theme import palette_of
 
@@ -120,6 +121,7 @@ class DiskTable(CursorList):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._items: tuple[DiskRow, ...] = ()
+        self._empty = ""
         self._column = 1
 
     @property
@@ -127,18 +129,21 @@ class DiskTable(CursorList):
         """The column under the cursor, one of `COLUMN_NAMES`."""
         return COLUMN_NAMES[self._column]
 
-    def show(self, rows: Sequence[DiskRow]) -> None:
-        """Show these devices; the cursor stays on its device and column."""
-        if tuple(rows) == self._items:
+    def show(self, rows: Sequence[DiskRow], empty: str = "") -> None:
+        """Show these devices, or the sentence; the cursor stays on its device and column."""
+        said = "" if rows else empty
+        if tuple(rows) == self._items and said == self._empty:
             return
-        self._items = tuple(rows)
+        self._items, self._empty = tuple(rows), said
         self.set_keys([row.key for row in self._items])
 
     def _at(self, width: int) -> _At:
         return _columns(width, max((cell_len(clean(row.name)) for row in self._items), default=0))
 
     def head_rows(self, width: int) -> Sequence[Row]:
-        """The column names."""
+        """The column names, or the sentence that there is nothing."""
+        if self._empty:
+            return sentence_rows(self._empty, width, column=2)
         at = self._at(width)
         out = Columns(width)
         out.put(2, "DEVICE", "dim")

@@ -50,7 +50,12 @@ class LineWidget(Widget):
         width, height = self.content_size
         if not self.is_mounted or width < 1 or height < 1:
             # Hidden, or with nothing to say: no line of it is on the screen, so none moves.
-            if self.is_attached and self._is_auto and self.display and self.row_count(max(1, width)):
+            if (
+                self.is_attached
+                and self._is_auto
+                and self.display
+                and self.row_count(max(1, width))
+            ):
                 self.refresh(layout=True)
             return
         if self._is_auto and self.row_count(width) != self._wanted_height:

@@ -24,6 +24,8 @@ def rule_line(
     rule_tone: Tone = "focus" if focused else "rule"
     del tone
     columns.put(0, mark * width, rule_tone)
+    if not (title or number or right):
+        return columns.line()
     column = columns.put(1, " ")
     if number:
         number_tone: Tone = "focus-bold" if focused else "focus"

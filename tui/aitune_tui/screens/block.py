@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
-from aitune_tui import present_block, present_machine
+from aitune_tui import present_block, present_machine, sentences
 from aitune_tui.screens.memory import show_inspector
-from aitune_tui.screens.overview import block_line
+from aitune_tui.screens.overview import block_line, why_empty
 from aitune_tui.screens.page import PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
 from aitune_widgets.disk_table import COLUMN_NAMES, DiskTable
@@ -39,7 +39,8 @@ class BlockPage(Page):
     def show(self, view: View) -> None:
         """Draw one moment."""
         table = self.query_one(DiskTable)
-        table.show(present_machine.disk_rows(view.state, view.history))
+        rows = present_machine.disk_rows(view.state, view.history)
+        table.show(rows, why_empty(view) or sentences.NO_DISK)
         self.query_one(Panel).head(right=block_line(view))
         facts = present_block.facts(view.state.sample, table.cursor_key or "")
         self.query_one("#disk-facts", TextBlock).show(facts)

@@ -48,7 +48,8 @@ class CpuPage(Page):
         has_control = bool(state.sample and state.sample.policies)
         note = self.query_one("#no-control", TextBlock)
         note.display = state.sample is not None and not has_control
-        note.show((((sentences.NO_CPUFREQ, "dim"),),))
+        captured = view.machine.origin == "capture"
+        note.show((((sentences.no_cpufreq(captured=captured), "dim"),),))
         right: list[Segment] = [(present_machine.cpu_word(state), "dim")] if state.sample else []
         asks = counts_line(present_settings.cpu_counts(state))
         if asks:

@@ -363,4 +363,5 @@ class MainScreen(Screen[None]):
             tone = _NOTICE_TONES[notice.kind]
             end = (("   Esc", "focus-bold"),) if notice.kind == "failed" else ()
             line.show((((notice.text, tone), *end),))
-        line.set_class(view.state.pending is not None, "-above-trial")
+        for over in (line, self.query_one("#filter")):
+            over.set_class(view.state.pending is not None, "-above-trial")

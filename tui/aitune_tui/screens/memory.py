@@ -10,6 +10,7 @@ from aitune_tui import present_inspect, present_memory, present_settings
 from aitune_tui.screens.overview import counts_line, why_empty
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
+from aitune_tui.words import counted
 from aitune_widgets.footer_bar import KeyHint
 from aitune_widgets.inspector import Inspector
 from aitune_widgets.lines import TextBlock
@@ -45,7 +46,7 @@ class MemoryPage(Page):
         line = counts_line(present_settings.memory_counts(state))
         count = sum(not row.heading and not row.indent for row in rows)
         dot = ((" · ", "dim"),) if line else ()
-        self.query_one(Panel).head(right=(*line, *dot, (f"{count} settings", "dim")))
+        self.query_one(Panel).head(right=(*line, *dot, (counted(count, "setting"), "dim")))
         self.query_one("#facts", TextBlock).show(present_memory.facts(state))
 
     def show_selection(self, view: View, selection: Selection | None) -> None:

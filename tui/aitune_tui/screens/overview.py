@@ -168,7 +168,8 @@ class Overview(Page):
         has_control = bool(state.sample and state.sample.policies)
         note = self.query_one("#no-cpufreq", TextBlock)
         note.display = state.sample is not None and not has_control
-        note.show((((sentences.NO_CPUFREQ, "dim"),),))
+        captured = view.machine.origin == "capture"
+        note.show((((sentences.no_cpufreq(captured=captured), "dim"),),))
         rows = (*present_settings.cpu_rows(state), *present_settings.limit_rows(state))
         self.query_one("#cpu", SettingTable).show(rows)
         right: list[Segment] = []
@@ -181,7 +182,7 @@ class Overview(Page):
 
     def _show_block(self, view: View) -> None:
         rows = present_machine.disk_rows(view.state, view.history)
-        self.query_one("#disks", DiskTable).show(rows)
+        self.query_one("#disks", DiskTable).show(rows, why_empty(view) or sentences.NO_DISK)
         self.query_one("#block-panel", Panel).head(right=block_line(view))
 
     def _show_load(self, view: View) -> None:
