@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from textual.app import App, ScreenStackError
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aitune_backends.loads.store import Store
     from aitune_backends.machine import Machine
 
+T = TypeVar("T")
 Clock: TypeAlias = Callable[[], float]
 _TICK = 1.0
 DEFAULT_WINDOW = 300
@@ -133,15 +134,25 @@ class Board(App[int]):
         self.looker.stop()
         self.changing.close()
 
-    @contextlib.contextmanager
-    def stepped_aside(self) -> Iterator[None]:
-        """Give the terminal to sudo: it asks there, and we come back afterwards.
+    def step_aside(self, work: Callable[[], T]) -> T:
+        """Give the terminal to sudo while `work` runs: it asks there, and we come back afterwards.
+
+        We come back however `work` ends; what it raises is raised after that.
 
         Raises:
             SuspendNotSupported: There is no terminal to give away.
         """
+        failure: BaseException | None = None
         with self.suspend():
-            yield
+            # Textual's own context manager would leave the terminal to nobody.
+            try:
+                with signals.interrupt_for_the_child():
+                    result = work()
+            except BaseException as error:  # noqa: BLE001 - raised below, when we are back
+                failure = error
+        if failure is not None:
+            raise failure
+        return result
 
     def ask_install(self, why: str) -> None:
         """Offer to install the helper, after the operator asked for something that needs it."""

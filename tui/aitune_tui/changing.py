@@ -246,8 +246,7 @@ class Changing:
             app.note("info", sentences.HELPER_READY)
             return
         try:
-            with app.stepped_aside():
-                session = link.connect(ask=True)
+            session = app.step_aside(lambda: link.connect(ask=True))
         except SuspendNotSupported:
             self._desk.do(jobs.Connect())
             return
@@ -271,13 +270,17 @@ class Changing:
 
         app = self._app
         try:
-            with app.stepped_aside():
-                place = installer.install(ask=True)
+            place = app.step_aside(lambda: installer.install(ask=True))
         except SuspendNotSupported:
             app.note("failed", sentences.NO_TERMINAL)
             return
         except HelperError as error:
+            self._waiting = None
             app.note("failed", sentences.refusal(error))
+            return
+        except KeyboardInterrupt:
+            self._waiting = None
+            app.note("differs", sentences.NEEDS_ROOT)
             return
         app.note("ok", f"The helper is installed: {place}.")
         self._app.set_state(replace(self._app.state, helper="asleep"))

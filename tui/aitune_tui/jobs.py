@@ -144,11 +144,24 @@ class HelperDesk:
                 self._post(events.HistoryRead(history.trials, history.damaged))
 
     def _reach(self) -> Session:
-        """The open session, or a new one that asks nobody."""
+        """The open session, or a new one that asks nobody.
+
+        A helper ends by itself when it has had nothing to do for ten minutes.
+        """
+        if self._session is not None and not self._answers(self._session):
+            self._drop()
         if self._session is None:
             self._session = self._link.connect(ask=False)
             self._post(events.HelperAnswered(self._session.hello, self._link.name))
         return self._session
+
+    @staticmethod
+    def _answers(session: Session) -> bool:
+        try:
+            session.plan(())
+        except HelperError as error:
+            return error.code != "gone"
+        return True
 
     def _apply(self, session: Session, job: Apply) -> None:
         """Apply; keep at once what was asked so and came out as wanted.

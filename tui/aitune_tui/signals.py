@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,19 @@ def restore_terminal_on(loop: asyncio.AbstractEventLoop, app: App[int]) -> None:
             loop.add_signal_handler(one, app.exit, 128 + one)
         except (ValueError, RuntimeError):
             return  # not in the main thread: whoever runs us there minds the signals
+
+
+@contextlib.contextmanager
+def interrupt_for_the_child() -> Iterator[None]:
+    """Leave Ctrl-C to whoever has the terminal: at sudo's prompt it ends sudo, not us.
+
+    The handler does nothing rather than ignore, since a child would inherit that.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def watch_disks(loop: asyncio.AbstractEventLoop, changed: Callable[[], None]) -> Hotplug:

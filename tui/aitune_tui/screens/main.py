@@ -124,6 +124,7 @@ class MainScreen(Screen[None]):
         self.selected = ""
         self._total_seconds = 0.0
         self._rung = ""
+        self._moved = False
 
     @property
     def operator(self) -> Operator:
@@ -159,6 +160,7 @@ class MainScreen(Screen[None]):
         """Open a page, with the cursor on `row` where it has it."""
         if not self.query(f"#page-{key}"):
             await self.query_one("#pages").mount(make_page(key))
+        self._moved = self._moved or key != "0"
         self.page_key = key
         for page in self.query(Page):
             page.display = page is self.page
@@ -185,7 +187,7 @@ class MainScreen(Screen[None]):
             tiny.show((((too_small(view.width, view.height), "fg"),),))
             return
         self.page.show(view)
-        if not self.selected and view.state.surveyed and view.state.helper in {"ready", "root"}:
+        if not self.selected and view.state.surveyed:
             self.selected = self.page.selected_key
         self.show_selection(view)
         self._settle_focus()
@@ -213,12 +215,14 @@ class MainScreen(Screen[None]):
         return found if found.statuses else None
 
     def show_selection(self, view: View) -> None:
-        """The Why of the selected row."""
-        self.page.show_selection(view, self.selection(view))
+        """The Why of the selected row; without rights first what works all the same."""
+        introduced = self._moved or view.state.helper in {"ready", "root"}
+        self.page.show_selection(view, self.selection(view) if introduced else None)
 
     @on(Page.Pointed)
     def _pointed(self, event: Page.Pointed) -> None:
         event.stop()
+        self._moved = self._moved or (bool(self.selected) and event.key != self.selected)
         self.selected = event.key
         view = self.operator.view()
         self.show_selection(view)
