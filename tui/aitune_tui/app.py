@@ -21,6 +21,7 @@ from aitune_tui.board import Board
 from aitune_tui.jobs import Keep, ReadHistory
 from aitune_tui.present_chart import WINDOWS
 from aitune_tui.present_settings import panel_of
+from aitune_widgets.glyphs import use_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,6 +337,7 @@ def run_dashboard(options: Options) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         _say("The dashboard needs a terminal.")
         return _NO_TERMINAL
+    use_ascii(os.environ.get("TERM") == "linux")  # its console has no glyphs for the rest
     readonly = options.readonly or bool(os.environ.get(READ_ONLY_VARIABLE))
     with open_machine(demo=options.demo, root=options.root, readonly=readonly) as machine:
         app = Dashboard(
