@@ -7,6 +7,7 @@ import re
 import pytest
 from tests.screen.app_desk import open_desk
 
+from aitune_tui import sentences
 from aitune_tui.selection import Target
 
 OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
@@ -211,7 +212,7 @@ async def test_space_takes_back_what_it_staged() -> None:
         await desk.select("thp.enabled")
         await desk.press("space")
         assert not desk.app.state.staged
-        assert "It holds the advised value already." in desk.text
+        assert sentences.ALREADY_ADVISED in desk.text
 
 
 async def test_a_number_out_of_bounds_is_refused_where_it_is_typed() -> None:
