@@ -178,6 +178,8 @@ class NumberDialog(Dialog[Wanted]):
         knob = KNOBS[self._selection.knob]
         unit = f" {knob.unit}" if knob.unit else ""
         text = f"A whole number from {knob.low} to {knob.high}{unit}."
+        if knob.quantity:  # its bound is memory, not the table's
+            text = f"A whole number of{unit}; 2 GiB or a tenth of what is available stays."
         if self._selection.advised is not None:
             return ((f"{text}  ", "dim"), (f"Advised: {self._selection.advised}", "differs"))
         return ((text, "dim"),)
