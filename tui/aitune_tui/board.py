@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Clock: TypeAlias = Callable[[], float]
 _TICK = 1.0
+_JOB_SECONDS = 1.0
+_UNDO_SECONDS = 30.0
 DEFAULT_WINDOW = 300
 
 
@@ -109,7 +111,7 @@ class Board(App[int]):
 
     def get_default_screen(self) -> MainScreen:
         """The one screen behind all dialogs."""
-        return MainScreen()
+        return MainScreen(layout_for(*self.size))
 
     # Beginning and end
 
@@ -132,7 +134,8 @@ class Board(App[int]):
         self.timing.cancel()
         self.exercising.cancel()
         self.looker.stop()
-        self.changing.close()
+        # An exercise that was cut short undoes itself; the guardian is for worse endings.
+        self.changing.close(_UNDO_SECONDS if self.measuring.exercising else _JOB_SECONDS)
 
     def step_aside(self, work: Callable[[], T]) -> T:
         """Give the terminal to sudo while `work` runs: it asks there, and we come back afterwards.

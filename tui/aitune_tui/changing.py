@@ -41,10 +41,10 @@ class Changing:
         )
         self._waiting: jobs.Job | None = None
 
-    def close(self) -> None:
+    def close(self, patience: float) -> None:
         """End the session; an open trial stays with its guardian."""
         if self._desk is not None:
-            self._desk.close()
+            self._desk.close(patience)
 
     @property
     def desk(self) -> jobs.HelperDesk | None:

@@ -101,11 +101,15 @@ class HelperDesk:
             self._thread.start()
         self._jobs.put(job)
 
-    def close(self) -> None:
-        """End the session; an open trial stays with its guardian."""
+    def close(self, patience: float) -> None:
+        """End the session; an open trial stays with its guardian.
+
+        Args:
+            patience: Seconds that the job which runs may take to come to its end.
+        """
         self._jobs.put(None)
         if self._thread is not None:
-            self._thread.join(timeout=1.0)
+            self._thread.join(timeout=patience)
         self._drop()
 
     def _drop(self) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from aitune_tui.state import NoticeKind
-    from aitune_tui.view import View
+    from aitune_tui.view import Layout, View
     from aitune_widgets.theme import Tone
 
 
@@ -118,8 +118,9 @@ class MainScreen(Screen[None]):
 
     AUTO_FOCUS = ""
 
-    def __init__(self) -> None:
-        super().__init__(id="main")
+    def __init__(self, layout: Layout = "normal") -> None:
+        # The layout from the start: a class that comes later has every style worked out again.
+        super().__init__(id="main", classes=f"-{layout}")
         self.page_key = "0"
         self.selected = ""
         self._total_seconds = 0.0
