@@ -50,12 +50,12 @@ class Desk:
         self.clock.now += seconds
         self.app.looker.hurry()
         self.app.looker.look()
-        await self.pilot.pause()
+        await self.pilot.pause(0)
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let each have its effect."""
         await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await self.pilot.pause(0)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until threads have made something true; fail with a sentence if they do not."""
@@ -63,7 +63,7 @@ class Desk:
         while not condition():
             assert time.monotonic() < give_up, f"waited in vain: {what}\n{self.text}"
             await self.pilot.pause(0.01)
-        await self.pilot.pause()
+        await self.pilot.pause(0)
 
     @property
     def text(self) -> str:
@@ -124,7 +124,7 @@ async def open_desk(
             for _ in range(ticks):
                 await desk.look()
             app.looker.diagnose()
-            await pilot.pause()
+            await pilot.pause(0)
             yield desk
     finally:
         app.close()
