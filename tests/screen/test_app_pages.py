@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.screen.app_desk import SIZES, open_desk
-from tests.screen.snapshot import assert_snapshot
+from tests.screen.snapshot import assert_snapshot, screen_strips
 
 from aitune_backends.machine import demo_machine, open_machine
 from aitune_tui import state as rules
@@ -252,6 +252,16 @@ async def test_what_a_machine_does_not_tell_is_not_zero(tmp_path: Path) -> None:
         assert "cpufreq is not in this capture." in desk.text
         await desk.press("1", "l")
         assert "Only this machine's own disks can be timed." in desk.text
+
+
+async def test_without_colour_every_cell_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with open_desk() as desk:
+        for strip in screen_strips(desk.app):
+            for text, style, _ in strip:
+                if text.strip() and style is not None:
+                    colours = (style.color, style.bgcolor)
+                    assert all(c is None or c.is_default for c in colours), (text, style)
 
 
 async def test_the_doctor_and_the_help_can_be_read() -> None:

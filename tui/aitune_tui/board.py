@@ -70,7 +70,10 @@ class Board(App[int]):
         wall: Clock = time.time,
         live: bool = True,
     ) -> None:
-        super().__init__()
+        theme = theme_for(os.environ)
+        # Told before the theme is: else NO_COLOR would be made of shades of grey, which the
+        # terminal's own colours are not.
+        super().__init__(ansi_color=None if theme == AITUNE_DARK.name else True)
         self.machine = machine
         self.interval = interval
         self.clock, self.wall = clock, wall
@@ -94,9 +97,9 @@ class Board(App[int]):
         self.changing = Changing(self)
         self.timing = Timing(self)
         self.exercising = Exercising(self)
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = theme_for(os.environ)
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme
 
     @cached_property
     def store(self) -> Store:
