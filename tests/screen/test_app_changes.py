@@ -285,6 +285,22 @@ async def test_a_trial_of_somebody_else_is_seen_and_respected() -> None:
         assert "vm.swappiness is as it was" in desk.text
 
 
+async def test_a_kept_value_that_somebody_else_moves_is_said() -> None:
+    async with open_desk() as desk:
+        await desk.select("kernel.numa_balancing")
+        await desk.press("space")
+        await desk.planned()
+        await desk.applied()
+        desk.put(BALANCING, "2")
+        await desk.look()
+        assert "kernel.numa_balancing went from 0 to 2 at" in desk.text
+        assert "Not by us." in desk.text
+        await desk.look(60)
+        assert "Not by us." in desk.text, "it stays until it is dismissed"
+        await desk.press("escape")
+        assert "Not by us." not in desk.text
+
+
 async def test_the_plan_is_edited_shortened_and_copied() -> None:
     async with open_desk() as desk:
         desk.app.stage_profile("classic")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from textual.app import App, ScreenStackError
 
 from aitune_backends.public_state import seconds_left
-from aitune_tui import events, signals
+from aitune_tui import events, sentences, signals
 from aitune_tui import state as rules
 from aitune_tui.changing import Changing
 from aitune_tui.exercising import Exercising
@@ -263,6 +263,7 @@ class Board(App[int]):
     def on_survey_taken(self, event: events.SurveyTaken) -> None:
         """Every setting was read and judged."""
         if self.state.frozen is None:
+            drifts = rules.drifts(self.state, event.statuses)
             self.set_state(
                 replace(
                     self.state,
@@ -271,6 +272,9 @@ class Board(App[int]):
                     surveyed=event.wall,
                 )
             )
+
+            for drift in drifts:
+                self.note("failed", sentences.drifted(drift, event.wall))
 
     def on_findings_made(self, event: events.FindingsMade) -> None:
         """What this machine cannot do was looked up."""

@@ -14,6 +14,7 @@ from aitune_tui.words import clock
 if TYPE_CHECKING:
     from aitune_backends.helper_errors import HelperError
     from aitune_helper.messages import Item, Trial
+    from aitune_tui.state import Drift
 
 NEEDS_ROOT = "Applying needs root. w asks sudo once, here. y copies the plan as shell."
 NO_TERMINAL = "There is no terminal that sudo could ask on."
@@ -121,10 +122,11 @@ def quit_staged(count: int) -> str:
     return f"{what} not written and forgotten."
 
 
-def drifted(knob: str, before: str, now: str, wall: float, owner: str) -> str:
-    """A setting changed and it was not our doing."""
-    who = f" {owner} sets it at boot." if owner else ""
-    return f"{knob} went from {before} to {now} at {clock(wall)}. Not by us.{who}"
+def drifted(drift: Drift, wall: float) -> str:
+    """A setting we keep changed and it was not our doing."""
+    who = f" {drift.owner} sets it at boot." if drift.owner else ""
+    moved = f"{drift.target.text} went from {drift.before} to {drift.now} at {clock(wall)}."
+    return f"{moved} Not by us.{who}"
 
 
 def no_cpufreq(*, captured: bool) -> str:

@@ -219,6 +219,40 @@ def see_trial(
     return state, ended
 
 
+class Drift(NamedTuple):
+    """A setting we keep changed, and it was not our doing."""
+
+    target: Target
+    before: str
+    now: str
+    owner: str
+
+
+def drifts(state: State, statuses: Iterable[TargetStatus]) -> tuple[Drift, ...]:
+    """What went another way than the last kept trial left it, between two surveys.
+
+    A change that any trial made, or took back, is ours and no drift.
+    """
+    before = {Target(s.knob, s.instance): s.value for s in state.statuses}
+    ours: dict[Target, set[str]] = {}
+    kept: dict[Target, str | None] = {}
+    pending = (state.pending,) if state.pending is not None else ()
+    for trial in reversed((*pending, *state.trials)):
+        for item in trial.items:
+            target = shown_as(Target(item.knob, item.instance), state.default_pool_kib)
+            ours.setdefault(target, set()).update((item.old, item.requested, item.effective or ""))
+            if trial.state == KEPT:
+                kept[target] = item.effective
+    found: list[Drift] = []
+    for status in statuses:
+        target = Target(status.knob, status.instance)
+        was, now = before.get(target), status.value
+        if now is None or was in {None, now} or kept.get(target) != was or now in ours[target]:
+            continue
+        found.append(Drift(target, was or "", now, status.owner or ""))
+    return tuple(found)
+
+
 def may_answer_trial(state: State, now: float) -> bool:
     """Whether `K` and `R` are heard yet: not in the first half second of a countdown."""
     return state.pending is not None and now - state.pending_since >= DEAF_SECONDS

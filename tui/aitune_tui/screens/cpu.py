@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 
 from aitune_tui import present_cpu, present_machine, present_settings, sentences
+from aitune_tui.screens.memory import show_inspector
 from aitune_tui.screens.overview import counts_line
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
 from aitune_widgets.core_grid import CoreGrid
 from aitune_widgets.footer_bar import KeyHint
+from aitune_widgets.inspector import Inspector
 from aitune_widgets.lines import TextBlock
 from aitune_widgets.setting_table import SettingTable
 
@@ -36,7 +38,9 @@ class CpuPage(Page):
         yield Panel("2", "CPU", CoreGrid(id="grid"), TextBlock(id="no-control"), id="grid-panel")
         with Horizontal(id="core-row"):
             yield Panel("", "Settings", SettingTable(id="core-settings"), id="core-panel")
-            yield TextBlock(id="core-facts")
+            with Vertical(id="core-side"):
+                yield TextBlock(id="core-facts")
+                yield Inspector(id="page-inspector")
         yield Panel("", "Cores that differ", TextBlock(id="odd-cores"), id="odd-panel")
 
     def show(self, view: View) -> None:
@@ -67,6 +71,7 @@ class CpuPage(Page):
     def show_selection(self, view: View, selection: Selection | None) -> None:
         """The facts of the core follow the cursor of the grid."""
         self.show(view)
+        show_inspector(self.query_one(Inspector), view, selection)
 
     def hints(self, view: View, focused: Widget | None) -> tuple[KeyHint, ...]:
         """The keys of the grid, or of the table."""
