@@ -120,7 +120,7 @@ class Board(App[int]):
 
     def on_mount(self) -> None:
         """Begin to look; what is not needed for the first picture comes after it."""
-        signals.restore_terminal_on(asyncio.get_running_loop(), self)
+        signals.restore_terminal_on(asyncio.get_running_loop(), self, self._let_go)
         self.set_interval(_TICK, self._tick)
         self.call_after_refresh(self._after_first_paint)
         if self._live:
@@ -168,6 +168,11 @@ class Board(App[int]):
     def can_step_aside(self) -> bool:
         """Whether there is a terminal that sudo could ask on."""
         return not self.is_headless and not self.is_web
+
+    def _let_go(self) -> None:
+        """Leave nothing behind, for an end that the rest of the program does not live to see."""
+        self.close()
+        self.machine.close()
 
     # State and its picture
 
