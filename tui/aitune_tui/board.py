@@ -123,12 +123,12 @@ class Board(App[int]):
         signals.restore_terminal_on(asyncio.get_running_loop(), self, self._let_go)
         self.set_interval(_TICK, self._tick)
         self.call_after_refresh(self._after_first_paint)
-        if self._live:
-            self.looker.start()
 
     def _after_first_paint(self) -> None:
         self._painted = True
         if self._live:
+            # Not before: its first reading would hold the first picture up, not fill it.
+            self.looker.start()
             self._hotplug = signals.watch_disks(asyncio.get_running_loop(), self.looker.hurry)
             self.timing.read_results()
 
