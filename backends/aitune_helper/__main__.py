@@ -12,7 +12,7 @@ import sys
 import traceback
 
 from aitune_helper import server, surroundings
-from aitune_helper.guardian import Guardian, ProcessGuardian, watch
+from aitune_helper.guardian import Guardian, ProcessGuardian, stay, watch
 from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
 from aitune_helper.places import Places, journal_group, prepare
@@ -83,6 +83,7 @@ def _guard() -> None:
     """Be the guardian."""
     places = Places()
     prepare(places)
+    stay()
     watch(places, _trials())
 
 

@@ -76,6 +76,7 @@ class Application:
         self._caller = caller
         self._cancelled = cancelled
         self._progress = progress
+        self._record: Record
 
     def run(self, guardian: Guardian) -> Trial:
         """Write, read back, and leave it pending, or put all back at once.
@@ -87,20 +88,21 @@ class Application:
         trials = self._trials
         with trials.locked():
             trials.refuse_if_open()
-            record = self._begin()
+            self._begin()
             try:
-                guardian.arm(record.trial.id)
+                guardian.arm(self._record.trial.id)
             except Fault:
-                trials.withdraw(record, self._caller)
+                trials.withdraw(self._record, self._caller)
                 raise
-            trials.state.publish(record.trial)
+            trials.state.publish(self._record.trial)
             try:
-                return self._settle(self._write_items(record))
+                self._write_items()
+                return self._settle()
             except BaseException:
-                trials.put_back(trials.current() or record, self._caller)
+                trials.put_back(self._record, self._caller)
                 raise
 
-    def _begin(self) -> Record:
+    def _begin(self) -> None:
         """Check everything; the kernel is only read."""
         wanted = self._wanted
         try:
@@ -117,9 +119,9 @@ class Application:
             slots = steps.snapshot(self._kernel, made.items)
         except OSError as error:
             raise refused("", "", f"a coupled value cannot be read: {error.strerror}") from error
-        return self._commit(made.items, slots)
+        self._commit(made.items, slots)
 
-    def _commit(self, items: tuple[Item, ...], slots: tuple[Slot, ...]) -> Record:
+    def _commit(self, items: tuple[Item, ...], slots: tuple[Slot, ...]) -> None:
         """Journal and record on disk, or nothing happens."""
         wanted, caller, trials = self._wanted, self._caller, self._trials
         try:
@@ -140,53 +142,60 @@ class Application:
                 title=wanted.title,
                 undo_of=wanted.undo_of,
             )
-            record = Record(RECORD_VERSION, trials.state.boot_id, trial, -1, slots)
             trials.note("intent", trial, caller, force=wanted.force)
-            trials.state.write(record, sync=True)
         except (OSError, CorruptJournalError) as error:
-            trials.state.drop()
             raise unavailable(error) from error
-        return record
+        self._record = Record(RECORD_VERSION, trials.state.boot_id, trial, -1, slots)
+        try:
+            trials.state.write(self._record, sync=True)
+        except OSError as error:
+            trials.withdraw(self._record, caller)
+            raise unavailable(error) from error
 
-    def _write_items(self, record: Record) -> Record:
-        """Write one item after another; the record follows, and its deadline with each step."""
-        total = len(record.trial.items)
+    def _write_items(self) -> None:
+        """Write one item after another; the record goes before each write and follows it."""
+        total = len(self._record.trial.items)
         for index in range(total):
+            record = self._record
             slots = steps.in_flux(self._kernel, record.slots, record.trial.items[index])
-            record = self._renewed(record._replace(step=index, slots=slots))
-            item = self._write_item(record, index)
-            record = self._renewed(
-                record._replace(
-                    trial=record.trial._replace(items=_replaced(record.trial.items, index, item)),
-                    slots=steps.read_after(self._kernel, record.slots, item),
-                )
+            self._record = self._with_time(record._replace(step=index, slots=slots))
+            try:
+                # Whoever puts back leaves alone what the record does not say is being written.
+                self._trials.state.write(self._record)
+            except OSError as error:
+                raise unavailable(error) from error
+            item = self._write_item(index)
+            items = _replaced(self._record.trial.items, index, item)
+            self._record = self._record._replace(
+                trial=self._record.trial._replace(items=items),
+                slots=steps.read_after(self._kernel, self._record.slots, item),
             )
+            self._renew()
             self._progress(index + 1, total, item)
             if not self._acceptable(item):
                 break
-        return record
 
-    def _write_item(self, record: Record, index: int) -> Item:
+    def _write_item(self, index: int) -> Item:
         """Write one item, renewing the deadline at each of its steps."""
+        items = self._record.trial.items
 
         def on_step(item: Item) -> None:
-            self._renewed(record)
-            self._progress(index, len(record.trial.items), item)
+            self._renew()
+            self._progress(index, len(items), item)
 
-        item = record.trial.items[index]
         if self._cancelled():
-            return item._replace(status=messages.FAILED, note=steps.STOPPED)
+            return items[index]._replace(status=messages.FAILED, note=steps.STOPPED)
         return steps.write_item(
             self._kernel,
-            item,
+            items[index],
             force=self._wanted.force,
             cancelled=self._cancelled,
             on_step=on_step,
         )
 
-    def _settle(self, record: Record) -> Trial:
+    def _settle(self) -> Trial:
         """Open the countdown, or put everything back where an item is not as it has to be."""
-        trials = self._trials
+        trials, record = self._trials, self._record
         if not all(self._acceptable(item) for item in record.trial.items):
             return trials.put_back(record, self._caller)
         trial = record.trial._replace(
@@ -206,16 +215,19 @@ class Application:
             return self._wanted.on_partial == messages.ACCEPT and item.note != steps.STOPPED
         return item.status in messages.AS_WANTED
 
-    def _renewed(self, record: Record) -> Record:
-        """The record with one more step's time; a full /run is no reason to stop half-way."""
-        trials = self._trials
-        trial = record.trial._replace(deadline=trials.clock() + STEP_GRACE_S)
-        record = record._replace(trial=trial)
+    def _with_time(self, record: Record) -> Record:
+        """A record with the time that one more step may take."""
+        deadline = self._trials.clock() + STEP_GRACE_S
+        return record._replace(trial=record.trial._replace(deadline=deadline))
+
+    def _renew(self) -> None:
+        """Write the record with more time; a full /run is no reason to stop within an item."""
+        self._record = self._with_time(self._record)
         try:
-            trials.state.write(record)
+            self._trials.state.write(self._record)
         except OSError as error:
-            loud(f"the record of trial {trial.number} cannot be renewed: {error.strerror}")
-        return record
+            number = self._record.trial.number
+            loud(f"the record of trial {number} cannot be renewed: {error.strerror}")
 
 
 def _replaced(items: tuple[Item, ...], index: int, item: Item) -> tuple[Item, ...]:

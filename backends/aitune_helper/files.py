@@ -106,6 +106,16 @@ def remove(path: str) -> bool:
     return True
 
 
+def moved_aside(path: str) -> list[str]:
+    """What `move_aside` made of `path` so far, and nobody has removed since."""
+    folder, _, name = path.rpartition("/")
+    try:
+        found = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [f"{folder}/{other}" for other in found if other.startswith(f"{name}.corrupt-")]
+
+
 def move_aside(path: str) -> str:
     """Rename a damaged file to `PATH.corrupt-N`, N counting up, and return the new name."""
     number = 1

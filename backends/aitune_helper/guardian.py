@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from aitune_helper.places import Places
     from aitune_helper.trial import Trials
 
-ACKNOWLEDGE_S = 2.0
+# A service of a busy systemd needs a second or two; a change can wait for its guardian.
+ACKNOWLEDGE_S = 5.0
+# After so long without an answer another one is asked for.
+AGAIN_S = 1.0
 _LOOK_S = 0.25
 # How long a guardian that a service manager started waits for its first helper.
 _FIRST_S = 10.0
@@ -49,7 +52,7 @@ class Guardian(Protocol):
         """Let it know that a helper is here, if it is up by now; does not wait for it."""
 
     def arm(self, trial_id: str) -> None:
-        """Return once it watches this trial; raise the fault `NoGuardian` after two seconds."""
+        """Return once it watches this trial; raise the fault `NoGuardian` after five seconds."""
 
     def close(self) -> None:
         """This helper has ended; a trial that is open is watched on."""
@@ -61,16 +64,16 @@ def look(trials: Trials) -> float | None:
     Returns:
         Seconds after which to look again, None where nothing is pending.
     """
-    record = trials.current()
-    if record is None:
-        return None
-    left = trials.left(record)
-    if left > 0:
-        return min(left, _LOOK_S)
     try:
+        record = trials.current()
+        if record is None:
+            return None
+        left = trials.left(record)
+        if left > 0:
+            return min(left, _LOOK_S)
         trials.expire()
-    except (LockedError, OSError) as error:
-        loud(f"a trial is overdue and could not be put back yet: {error}")
+    except Exception as error:  # noqa: BLE001 (whatever it is, giving up would break the promise)
+        loud(f"a trial could not be looked at or put back yet: {error!r}")
     return _LOOK_S
 
 
@@ -109,8 +112,8 @@ def _watch(listener: socket.socket, trials: Trials, helpers: list[socket.socket]
         ready, _, _ = select.select([listener, *helpers], [], [], wait)
         for found in ready:
             if found is listener:
-                helper, _ = listener.accept()
-                helpers.append(helper)
+                with contextlib.suppress(OSError):
+                    helpers.append(listener.accept()[0])
             elif not _answer(found, trials):
                 helpers.remove(found)
                 found.close()
@@ -147,13 +150,28 @@ class ProcessGuardian:
         self._trials = trials
         self._command = command
         self._link: socket.socket | None = None
+        self._asked = 0.0
+        self._services = 0
+        self._asking = 0
+        self._trouble = ""
         self.kind = "systemd" if command else "process"
 
     def start(self) -> None:
-        """Start one; if another is alive it ends by itself."""
-        if self._command is None or not _start_service(self._command):
+        """Ask for one; if another is alive by then it ends by itself."""
+        self._asked = time.monotonic()
+        if self._command is not None and self.kind == "systemd":
+            self._services += 1
+            unit = f"aitune-guard-{os.getpid()}-{self._services}"
+            self._trouble = f"the service {unit} does not answer"
+            self._asking = _start_service(unit, self._command)
+            if self._asking:
+                return
             self.kind = "process"
+        self._trouble = "it does not answer"
+        try:
             self._fork()
+        except OSError as error:
+            self._trouble = error.strerror or "it cannot be started"
 
     def meet(self) -> None:
         """Connect to it if it is up by now."""
@@ -162,23 +180,24 @@ class ProcessGuardian:
                 self._connect()
 
     def arm(self, trial_id: str) -> None:
-        """Wait until the guardian says that it watches this trial; start another if it is gone."""
-        begun = time.monotonic()
-        give_up = begun + ACKNOWLEDGE_S
-        # A service that is coming up gets half of the time before we start one ourselves.
-        fork_at = begun + ACKNOWLEDGE_S / 2 if self.kind == "systemd" else begun
-        forked = False
-        while time.monotonic() < give_up:
+        """Wait until the guardian says that it watches this trial; ask for another if it is gone.
+
+        Where systemd runs it, no other way is tried but where systemd itself could not be asked:
+        a fork of ours would lie in the operator's session, and end with it.
+        """
+        give_up = time.monotonic() + ACKNOWLEDGE_S
+        while True:
             with contextlib.suppress(OSError):
                 self.meet()
                 if self._ask(trial_id, give_up) == b"armed":
                     return
             self.close()
-            if not forked and time.monotonic() >= fork_at:
-                forked = True
-                self._try_fork()
+            now = time.monotonic()
+            if now >= give_up:
+                raise Fault("NoGuardian", {"reason": self._trouble})
+            if self._is_refused() or now - self._asked > AGAIN_S:
+                self.start()
             time.sleep(0.01)
-        raise Fault("NoGuardian", {"reason": "it does not answer"})
 
     def close(self) -> None:
         """Let go of the guardian."""
@@ -202,11 +221,16 @@ class ProcessGuardian:
         self._link.send(trial_id.encode("ascii"))
         return self._link.recv(_ID_MAX)
 
-    def _try_fork(self) -> None:
-        try:
-            self._fork()
-        except OSError as error:
-            raise Fault("NoGuardian", {"reason": error.strerror or "fork failed"}) from error
+    def _is_refused(self) -> bool:
+        """Whether systemd could not be asked; from then on we fork."""
+        if not self._asking:
+            return False
+        pid, status = os.waitpid(self._asking, os.WNOHANG)
+        if pid:
+            self._asking = 0
+        if pid and status:
+            self.kind = "process"
+        return bool(pid and status)
 
     def _fork(self) -> None:
         """Double fork into a session of its own; the child never returns."""
@@ -222,7 +246,7 @@ class ProcessGuardian:
             os.setsid()
             if os.fork() == 0:
                 first = _detach(theirs)
-                _stay()
+                stay()
                 watch(self._places, self._trials(), first)
             status = 0
         except BaseException as error:  # noqa: BLE001 (a forked child must end here, not return)
@@ -291,11 +315,11 @@ def _detach(helper: socket.socket) -> socket.socket:
     return socket.socket(fileno=kept)
 
 
-def _start_service(command: tuple[str, ...]) -> bool:
+def _start_service(unit: str, command: tuple[str, ...]) -> int:
     """Ask systemd, without waiting, to run the guardian outside of any session.
 
     Returns:
-        Whether systemd-run could be started. Where the service then fails, `arm` forks one.
+        The process that asks, which fails where systemd does not take it; 0 for none.
     """
     null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
     arguments = [
@@ -303,7 +327,7 @@ def _start_service(command: tuple[str, ...]) -> bool:
         "--quiet",
         "--collect",
         "--no-block",
-        f"--unit=aitune-guard-{os.getpid()}",
+        f"--unit={unit}",
         "--slice=system.slice",
         "--property=OOMScoreAdjust=-900",
         "--property=Restart=on-failure",
@@ -312,13 +336,12 @@ def _start_service(command: tuple[str, ...]) -> bool:
         *command,
     ]
     try:
-        os.posix_spawn(_SYSTEMD_RUN, arguments, {}, file_actions=null)
+        return os.posix_spawn(_SYSTEMD_RUN, arguments, {}, file_actions=null)
     except OSError:
-        return False
-    return True
+        return 0
 
 
-def _stay() -> None:
+def stay() -> None:
     """Do not be paged out or killed when memory runs short: that is when this is needed."""
     with contextlib.suppress(OSError, ValueError):
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

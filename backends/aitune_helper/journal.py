@@ -76,7 +76,7 @@ class Journal:
         wall: Callable[[], float] = time.time,
         witness: Callable[[str], None] | None = None,
     ) -> None:
-        self._path = path
+        self.path = self._path = path
         self._group = group
         self._wall = wall
         self._witness = witness
@@ -212,11 +212,15 @@ class Journal:
             size = os.fstat(fd).st_size
             if size and os.pread(fd, 1, size - 1) != b"\n":
                 line = b"\n" + line
-            if os.write(fd, line) != len(line):
+            try:
+                if os.write(fd, line) != len(line):
+                    raise OSError(errno.ENOSPC, "no room for a whole line", self._path)
+                if sync:
+                    os.fsync(fd)
+            except OSError:
+                # A line that nobody was told of must not be read later as if it counted.
                 os.ftruncate(fd, size)
-                raise OSError(errno.ENOSPC, "no room for a whole line", self._path)
-            if sync:
-                os.fsync(fd)
+                raise
         finally:
             os.close(fd)
 

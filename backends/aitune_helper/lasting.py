@@ -52,8 +52,7 @@ class Lasting:
         """
         if trial.undo_of is not None:
             entry = self._journal.find(messages.KEPT, trial.undo_of) or {}
-            earlier = entry.get("before")
-            return persist.restored(self.lines(), earlier) if isinstance(earlier, dict) else None
+            return persist.restored(self.lines(), entry)
         if not trial.persist:
             return None
         day = time.strftime("%Y-%m-%d", time.gmtime(trial.started))
@@ -63,29 +62,36 @@ class Lasting:
         fresh = {pair[0]: persist.Line(pair[1], why) for pair in settings if pair is not None}
         return {**self.lines(), **fresh} if fresh else None
 
-    def before(self, trial: Trial) -> dict[str, object] | None:
-        """What the file says now of what keeping `trial` changes there, for the journal."""
+    def changed(self, trial: Trial) -> dict[str, object]:
+        """What keeping `trial` makes of the file, for the journal; empty if it leaves it alone."""
         wanted = self.wanted(trial)
-        return None if wanted is None else persist.before(self.lines(), wanted)
+        return {} if wanted is None else persist.changed(self.lines(), wanted)
 
     def without(self, knobs: tuple[str, ...]) -> tuple[persist.Lines, dict[str, object]]:
-        """The lines without `knobs` (without any, if none is named), and what they said."""
+        """The lines without `knobs` (without any, if none is named), and what that changes."""
         now = self.lines()
         rest = {key: line for key, line in now.items() if knobs and key not in knobs}
-        return rest, persist.before(now, rest)
+        return rest, persist.changed(now, rest)
 
     def put(self, lines: persist.Lines) -> tuple[str, ...]:
         """Make the file say exactly `lines`; return the files that changed."""
         return self._dropin.put(lines)
 
-    def noted(self, trial: Trial) -> tuple[Item, ...]:
-        """The items of a trial, each that no file of ours carries so far saying so."""
+    def noted(self, trial: Trial, failure: str) -> tuple[Item, ...]:
+        """The items of a trial, each that no file of ours sets at boot saying why.
+
+        Args:
+            trial: What is kept.
+            failure: Why the file could not be written, or "".
+        """
         pool = self._default_pool()
-        return tuple(
-            item
-            if persist.key_and_value(item, pool) is not None
-            else item._replace(note="; ".join(filter(None, (item.note, persist.NOT_YET))))
+        whys = (
+            failure if persist.key_and_value(item, pool) is not None else persist.NOT_YET
             for item in trial.items
+        )
+        return tuple(
+            item._replace(note="; ".join(filter(None, (item.note, why))))
+            for item, why in zip(trial.items, whys)
         )
 
     def _default_pool(self) -> str:

@@ -28,6 +28,7 @@ _HEADER = """\
 # Take one out with `aitune-tui unpersist KNOB`. Edited by hand, it is left alone from then on.
 """
 _LINE = re.compile(r"([a-z_.]+) = (\S+)")
+_FOLDER_MODE = 0o755
 NOT_YET = "not persistent yet: only sysctl knobs are set at boot so far"
 
 
@@ -94,11 +95,12 @@ class DropIn:
         """
         try:
             data = files.read_file(self._path)
+            digests = self._digests()
         except OSError as error:
             raise self._refused(f"it cannot be read: {error.strerror}") from error
         if data is None:
             return {}
-        if hashlib.sha256(data).hexdigest() not in self._digests():
+        if _digest(data) not in digests:
             raise self._refused("it is not as aitune wrote it")
         return parse(data.decode("ascii", "replace"))
 
@@ -109,12 +111,18 @@ class DropIn:
             The files that changed.
 
         Raises:
-            Fault: `PersistRefused`, as for `lines`; also when a file appears meanwhile.
-            OSError: It could not be written; then it is as it was.
+            Fault: `PersistRefused`, as for `lines`; also when a file appears meanwhile, and when
+                it cannot be written: then it is as it was.
         """
         now = self.lines()
         if now == dict(lines):
             return ()
+        try:
+            return self._put(now, lines)
+        except OSError as error:
+            raise self._refused(f"it cannot be written: {error.strerror}") from error
+
+    def _put(self, now: Lines, lines: Mapping[str, Line]) -> tuple[str, ...]:
         if not lines:
             files.remove(self._path)
             files.sync_directory(self._path)
@@ -124,14 +132,23 @@ class DropIn:
             if key not in KNOBS or refusal(KNOBS[key], line.value) is not None:
                 raise self._refused(f"{key} = {line.value!a} is no value of that knob")
         data = render(lines).encode("ascii")
-        os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
-        # Both digests are ours until the next change, so that a crash between leaves it ours.
-        self._own(hashlib.sha256(data).hexdigest(), *self._digests()[:1])
-        if now or os.path.lexists(self._path):
+        self._make_folder()
+        # The next and the present content are both ours, so that a crash between leaves it ours.
+        there = files.read_file(self._path)
+        self._own(_digest(data), *(() if there is None else (_digest(there),)))
+        if now or there is not None:
             files.replace_file(self._path, data, 0o644)
         else:
             self._create(data)
         return (self._path,)
+
+    def _make_folder(self) -> None:
+        """Make sysctl.d where it is missing, for everybody to read, whatever our umask."""
+        folder = os.path.dirname(self._path)
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+            os.chmod(folder, _FOLDER_MODE)
+            files.sync_directory(folder)
 
     def _create(self, data: bytes) -> None:
         """Make the file only if there is none: `link` never replaces."""
@@ -167,18 +184,37 @@ class DropIn:
         return Fault("PersistRefused", {"path": self._path, "reason": reason})
 
 
-def before(now: Mapping[str, Line], then: Mapping[str, Line]) -> dict[str, object]:
-    """What the file says of the keys that `then` changes, for the journal: or None if nothing."""
-    changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
-    return {key: list(now[key]) if key in now else None for key in changed}
+def changed(now: Mapping[str, Line], then: Mapping[str, Line]) -> dict[str, object]:
+    """What a change makes of the file, for the journal.
+
+    Returns:
+        `before` and `after`: what the file says of each key that changes, None where nothing.
+    """
+    keys = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
+    return {
+        name: {key: list(lines[key]) if key in lines else None for key in keys}
+        for name, lines in (("before", now), ("after", then))
+    }
 
 
-def restored(lines: Mapping[str, Line], earlier: Mapping[str, object]) -> Lines:
-    """The lines with what `before` noted put back."""
+def restored(lines: Mapping[str, Line], entry: Mapping[str, object]) -> Lines | None:
+    """The lines with what `changed` noted put back; None where it noted nothing.
+
+    A line that says something else by now is of a later trial, and stays.
+    """
+    before, after = entry.get("before"), entry.get("after")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return None
     merged = dict(lines)
-    for key, value in earlier.items():
+    for key, value in before.items():
+        if (list(merged[key]) if key in merged else None) != after.get(key):
+            continue
         if isinstance(value, list) and len(value) == 2:
             merged[key] = Line(str(value[0]), str(value[1]))
         else:
             merged.pop(key, None)
     return merged
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

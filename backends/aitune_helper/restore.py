@@ -74,6 +74,23 @@ def put_back(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
     }
 
 
+def is_back(kernel: KernelIO, items: Sequence[Item]) -> bool:
+    """Whether every item, and each of its parts, holds what it held before."""
+    try:
+        return all(
+            plan.reading(kernel, KNOBS[item.knob], item.instance) == item.old
+            and all(
+                plan.reading(kernel, knob, instance) == part.old
+                for (knob, instance), part in zip(
+                    plan.nodes_of_pool(kernel, KNOBS[item.knob], item.instance), item.parts
+                )
+            )
+            for item in items
+        )
+    except (OSError, KeyError):
+        return False
+
+
 def outcome(
     kernel: KernelIO, items: Sequence[Item], settled: Sequence[Slot], fates: Mapping[Target, Fate]
 ) -> tuple[Item, ...]:

@@ -75,9 +75,7 @@ class Core:
         self._container = container
         self._bundle_sha256 = bundle_sha256
         self.guardian.start()
-        recovered = self.trials.recover()
-        if recovered is not None:
-            self.trials.notices.append(f"trial {recovered.number} was overdue and is put back now")
+        self.trials.recover()
 
     def close(self) -> None:
         """Let go of the guardian; it goes on if a trial is open."""

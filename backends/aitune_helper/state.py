@@ -138,6 +138,10 @@ class State:
         except ValueError as error:
             raise CorruptError(files.move_aside(self._places.trial)) from error
 
+    def damaged(self) -> list[str]:
+        """Records that were moved aside and not taken away since."""
+        return files.moved_aside(self._places.trial)
+
     def write(self, record: Record, *, sync: bool = False) -> None:
         """Replace the record; `sync` before the first write to the kernel."""
         files.replace_file(self._places.trial, record.to_bytes(), 0o600, sync=sync)

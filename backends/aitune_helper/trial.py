@@ -11,7 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_helper import lasting, messages, plan, restore
+from aitune_helper import files, lasting, messages, plan, restore
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Trial
 from aitune_helper.state import CorruptError, LockedError, Record, State, boottime, loud
@@ -130,7 +130,7 @@ class Trials:
 
     def refuse_if_open(self) -> None:
         """Raise `Busy` while a trial is open, `Corrupt` once where its record was damaged."""
-        self._expire_locked()
+        self._close_what_is_over()
         record = self.current()
         if record is not None:
             raise Fault("Busy", {"trial": messages.to_object(record.trial)})
@@ -166,6 +166,7 @@ class Trials:
             Fault: `NothingPending`, `Expired`, `NotYours`, `Busy`, `JournalUnavailable`.
         """
         with self.locked():
+            self._close_what_is_over()
             record = self._open_record(trial_id, caller)
             if record.trial.owner_uid != caller.uid:
                 raise Fault("NotYours", {"trial": messages.to_object(record.trial)})
@@ -187,6 +188,7 @@ class Trials:
             Fault: `NothingPending`, `Expired`, `PersistRefused`, `JournalUnavailable`, `Busy`.
         """
         with self.locked():
+            self._close_what_is_over()
             ended = self._ended(trial_id)
             if ended is not None and ended.state == messages.KEPT:
                 return Kept(ended, ())
@@ -194,10 +196,9 @@ class Trials:
             trial = record.trial._replace(
                 state=messages.KEPT, deadline=None, persist=record.trial.persist or persist
             )
-            before = self.lasting.before(trial)
-            more = {} if before is None else {"before": before}
+            changed = self.lasting.changed(trial)
             try:
-                self.note(messages.KEPT, trial, caller, **more)
+                self.note(messages.KEPT, trial, caller, **changed)
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
             return self._finish_keep(trial, caller)
@@ -209,6 +210,7 @@ class Trials:
             Fault: `NothingPending`, `Busy`.
         """
         with self.locked():
+            self._close_what_is_over()
             record = self.current()
             if record is not None and record.trial.id == trial_id:
                 return self.put_back(record, caller)
@@ -225,28 +227,28 @@ class Trials:
         """
         try:
             with self.state.locked(STUCK_S):
-                return self._expire_locked()
+                return self._close_what_is_over()
         except LockedError:
+            record = self.current()
+            if record is None or self.left(record) > 0:
+                return None  # it is slow, but it goes on: a step has renewed its time
             loud("the lock is still held after a deadline: its holder is killed")
             self.state.kill_holder()
         with self.state.locked(STUCK_S):
-            return self._expire_locked()
+            return self._close_what_is_over()
 
-    def recover(self) -> Trial | None:
-        """At every start: put back what is overdue, close what a reboot ended.
+    def recover(self) -> None:
+        """At every start: put back what is overdue, close what ended without a word.
 
         Where another holds the lock, it is they who do that.
-
-        Returns:
-            A trial that was put back now, or None.
         """
-        try:
-            with self.state.locked(0.0):
-                self._check_journal()
-                self._end_by_reboot()
-                return self._expire_locked()
-        except LockedError:
-            return None
+        with contextlib.suppress(LockedError), self.state.locked(0.0):
+            self._check_journal()
+            ended = self._close_what_is_over()
+            if ended is not None and ended.state == messages.REVERTED_TRIAL:
+                self._notice(f"trial {ended.number} was overdue and is put back now")
+            self._close_in_journal()
+        self._tell_of_damage()
 
     def unpersist(self, knobs: tuple[str, ...], caller: Caller) -> tuple[str, ...]:
         """Take lines out of our file, all of them if none is named; the kernel is not touched.
@@ -256,22 +258,15 @@ class Trials:
         """
         with self.locked():
             self.refuse_if_open()
-            rest, before = self.lasting.without(knobs)
-            entry = {"caller": messages.to_object(caller), "before": before}
+            rest, changed = self.lasting.without(knobs)
             try:
-                self.journal.append("unpersist", entry)
-                return self.lasting.put(rest)
+                self.journal.append("unpersist", {"caller": messages.to_object(caller), **changed})
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
+            return self.lasting.put(rest)
 
     def put_back(self, record: Record, caller: Caller) -> Trial:
-        """Put back every value of a record; never stops half-way. The lock is held.
-
-        A trial that the journal says is kept is kept: then only the rest of that is done.
-        """
-        kept = self._kept_in_journal(record.trial.id)
-        if kept is not None:
-            return self._finish_keep(kept, caller).trial
+        """Put back every value of a record; never stops half-way. The lock is held."""
         settled = restore.settle(self.kernel, record.slots, record.step)
         with contextlib.suppress(OSError):
             self.state.write(record._replace(slots=settled))
@@ -288,21 +283,23 @@ class Trials:
 
     def _finish_keep(self, trial: Trial, caller: Caller) -> Kept:
         """What follows the line in the journal; done again, it changes nothing."""
-        files: tuple[str, ...] = ()
+        written: tuple[str, ...] = ()
+        failure = ""
         try:
             lines = self.lasting.wanted(trial)
             if lines is not None:
-                files = self.lasting.put(lines)
+                written = self.lasting.put(lines)
                 trial = trial._replace(persisted="yes")
-        except (OSError, Fault, CorruptJournalError) as error:
-            loud(f"trial {trial.number} is kept, but the file for the next boot failed: {error}")
+        except Fault as fault:
+            failure = "not persistent: {path}: {reason}".format(**fault.parameters)
+            loud(f"trial {trial.number} is kept, but {failure}")
             trial = trial._replace(persisted="failed")
-        if trial.persist:
-            trial = trial._replace(items=self.lasting.noted(trial))
+        if trial.persist or failure:
+            trial = trial._replace(items=self.lasting.noted(trial, failure))
         if trial.persisted != "no":
             self._note_if_possible("persisted", trial, caller)
         self._end(trial)
-        return Kept(trial, files)
+        return Kept(trial, written)
 
     def _read(self) -> Record | None:
         """The record, of whatever boot."""
@@ -310,21 +307,33 @@ class Trials:
             return self.state.read()
         except CorruptError as error:
             self._corrupt = error.path
-            self._notice(f"the record of a trial was damaged and is now {error.path}")
+            self._tell_of_damage()
             self.state.publish(None)
         except OSError as error:
             self._notice(f"the record of a trial cannot be read: {error.strerror}")
         return None
 
     def _end(self, trial: Trial) -> None:
-        self.state.drop()
+        """The record goes last: as long as it is there, somebody comes back to end it."""
         self.state.publish(None, ended=trial)
+        self.state.drop()
 
-    def _expire_locked(self) -> Trial | None:
+    def _close_what_is_over(self) -> Trial | None:
+        """End what the clock, or a line in the journal, has ended already; the lock is held.
+
+        Returns:
+            The trial as it ended, or None where none is open, or it is within its time.
+        """
         record = self.current()
-        if record is None or self.left(record) > 0:
+        if record is None:
             return None
-        return self.put_back(record, GUARDIAN)
+        ended = self._ended_in_journal(record.trial.id)
+        if ended is not None and ended.state == messages.KEPT:
+            return self._finish_keep(ended, GUARDIAN).trial
+        if ended is not None:
+            self._end(ended)
+            return ended
+        return None if self.left(record) > 0 else self.put_back(record, GUARDIAN)
 
     def _open_record(self, trial_id: str, caller: Caller) -> Record:
         """The record of the open trial of this id, still within its time."""
@@ -352,34 +361,60 @@ class Trials:
                 return trial
         return None
 
-    def _kept_in_journal(self, trial_id: str) -> Trial | None:
-        """The trial as kept, if the journal's last word on it is that."""
+    def _last_in_journal(self) -> tuple[Trial, object] | None:
+        """The trial that the last line of the journal speaks of, and the boot it is of."""
         try:
             entry = self.journal.last() or {}
-            trial = messages.from_object(Trial, entry.get("trial"))
+            return messages.from_object(Trial, entry.get("trial")), entry.get("boot_id")
         except (OSError, ValueError, CorruptJournalError):
             return None
-        return trial if trial.id == trial_id and trial.state == messages.KEPT else None
 
-    def _end_by_reboot(self) -> None:
-        """Close in the journal what another boot left open: its values died with it."""
-        with contextlib.suppress(OSError, CorruptJournalError, ValueError):
-            entry = self.journal.last() or {}
-            trial = messages.from_object(Trial, entry.get("trial"))
-            if trial.state in _OPEN and entry.get("boot_id") != self.state.boot_id:
-                trial = trial._replace(state=messages.ENDED_BY_REBOOT, deadline=None)
-                self._note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
-                self.state.publish(None, ended=trial)
+    def _ended_in_journal(self, trial_id: str) -> Trial | None:
+        """The trial as it ended, if that is the journal's last word."""
+        last = self._last_in_journal()
+        if last is None or last[0].id != trial_id or last[0].state in _OPEN:
+            return None
+        return last[0]
+
+    def _close_in_journal(self) -> None:
+        """End what is open in the journal alone: a reboot ended it, or the journal was not told.
+
+        The record is there before the first write and until the last is undone, so without one
+        everything is back; whether it is gets looked at all the same.
+        """
         record = self._read()
         if record is not None and record.boot_id != self.state.boot_id:
             self.state.drop()
+        last = self._last_in_journal()
+        if last is None or last[0].state not in _OPEN:
+            return
+        trial, boot = last[0]._replace(deadline=None), last[1]
+        if boot != self.state.boot_id:
+            trial = trial._replace(state=messages.ENDED_BY_REBOOT)
+            self._note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
+            self.state.publish(None, ended=trial)
+        elif record is None and not self.state.damaged():
+            back = restore.is_back(self.kernel, trial.items)
+            trial = trial._replace(state=messages.REVERTED_TRIAL, complete=back)
+            self._note_if_possible("closed", trial, RECOVERY)
+            self.state.publish(None, ended=trial)
+
+    def _tell_of_damage(self) -> None:
+        """Name what was moved aside, by whomever, until somebody has taken it away."""
+        for path in self.state.damaged():
+            self._notice(
+                f"the record of a trial was damaged and is now {path}: what that trial changed is "
+                "not put back"
+            )
+        for path in files.moved_aside(self.journal.path):
+            self._notice(f"the journal was damaged and is now {path}")
 
     def _check_journal(self) -> None:
         """Move a journal without one whole line aside, loudly."""
         try:
             self.journal.last()
         except CorruptJournalError:
-            self._notice(f"the journal was damaged and is now {self.journal.set_aside()}")
+            self.journal.set_aside()
         except OSError as error:
             self._notice(f"the journal cannot be read: {error.strerror}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -156,7 +157,7 @@ def test_a_guardian_that_was_killed_is_replaced(
     until(lambda: value(swappiness).startswith("10"))
 
 
-def test_no_guardian_within_two_seconds_is_no_change(
+def test_no_guardian_in_time_is_no_change(
     core: Core, swappiness: Path, monkeypatch: pytest.MonkeyPatch, places: Places
 ) -> None:
     core.trials.revert(apply(core, 5.0).id, OPS)  # by now it is surely up
@@ -269,3 +270,80 @@ def test_systemd_is_asked_for_a_service_and_a_fork_does_where_it_fails(
     until(lambda: value(swappiness).startswith("60"))
     core.close()
     until(lambda: is_free(places.guard_lock))
+
+
+@pytest.fixture
+def no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where systemd runs the guardian, one in the operator's session would die with it."""
+    monkeypatch.setattr(ProcessGuardian, "_fork", lambda self: pytest.fail("it was forked"))
+
+
+@pytest.mark.usefixtures("no_fork")
+def test_a_service_that_is_slow_or_lost_is_waited_for_and_asked_for_again(
+    kernel: RealKernel, places: Places, monkeypatch: pytest.MonkeyPatch, swappiness: Path
+) -> None:
+    units: list[str] = []
+    watching: list[threading.Thread] = []
+
+    def trials() -> Trials:
+        return Trials(kernel, places, Journal(places.journal))
+
+    def service(unit: str, command: tuple[str, ...]) -> int:
+        units.append(unit)
+        if len(units) == 2:  # the first never came up
+            thread = threading.Thread(target=guardians.watch, args=(places, trials()))
+            thread.start()
+            watching.append(thread)
+        return os.posix_spawn("/bin/true", ["true"], {})
+
+    monkeypatch.setattr(guardians, "_start_service", service)
+    monkeypatch.setattr(guardians, "AGAIN_S", 0.1)
+    monkeypatch.setattr(guardians, "_FIRST_S", 0.1)
+    core = Core(
+        kernel,
+        places,
+        min_ttl_s=0.1,
+        guardian=lambda _: ProcessGuardian(places, trials, ("/x", "--guard")),
+    )
+    apply(core, 0.3)
+    assert len(set(units)) == len(units) >= 2
+    assert core.guardian.kind == "systemd"
+    until(lambda: value(swappiness).startswith("60"))
+    core.close()
+    watching[0].join(PATIENCE_S)
+    assert not watching[0].is_alive()
+
+
+@pytest.mark.usefixtures("no_fork")
+def test_a_service_that_never_comes_is_no_change(
+    kernel: RealKernel, places: Places, monkeypatch: pytest.MonkeyPatch, swappiness: Path
+) -> None:
+    def trials() -> Trials:
+        return Trials(kernel, places, Journal(places.journal))
+
+    monkeypatch.setattr(
+        guardians, "_start_service", lambda *_: os.posix_spawn("/bin/true", ["true"], {})
+    )
+    monkeypatch.setattr(guardians, "ACKNOWLEDGE_S", 0.2)
+    core = Core(
+        kernel,
+        places,
+        guardian=lambda _: ProcessGuardian(places, trials, ("/x", "--guard")),
+    )
+    with pytest.raises(Fault) as raised:
+        apply(core, 5.0)
+    assert "the service aitune-guard-" in str(raised.value.parameters["reason"])
+    assert value(swappiness) == "60"
+    assert core.trials.pending() is None
+
+
+def test_the_guardian_of_a_service_is_locked_in_memory_too(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    program = importlib.import_module("aitune_helper.__main__")
+    monkeypatch.setattr(program, "Places", lambda: places)
+    monkeypatch.setattr(program, "stay", lambda: order.append("stay"))
+    monkeypatch.setattr(program, "watch", lambda *_: order.append("watch"))
+    program._guard()
+    assert order == ["stay", "watch"]

@@ -11,7 +11,7 @@ from tests.unit.helper.conftest import OPS, Bench
 
 from aitune_helper import messages
 from aitune_helper.messages import Item, Trial
-from aitune_helper.persist import Line, key_and_value, parse, render
+from aitune_helper.persist import DropIn, Line, key_and_value, parse, render
 from aitune_helper.varlink import Fault
 
 
@@ -199,10 +199,10 @@ def test_a_disk_that_is_full_at_keep_is_kept_without_the_file(
 ) -> None:
     trial = bench.apply(("vm.swappiness", "", "10"), persist=True)
 
-    def full(lines: object) -> tuple[str, ...]:
+    def full(dropin: DropIn, now: object, lines: object) -> tuple[str, ...]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bench.core.trials.lasting, "put", full)
+    monkeypatch.setattr(DropIn, "_put", full)
     kept = bench.core.trials.keep(trial.id, OPS, persist=False)
     assert (kept.trial.state, kept.trial.persisted) == (messages.KEPT, "failed")
 
