@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -126,6 +127,9 @@ class Board(App[int]):
 
     def _after_first_paint(self) -> None:
         self._painted = True
+        if not gc.isenabled():  # the command line let the start go without it
+            gc.freeze()
+            gc.enable()
         if self._live:
             # Not before: its first reading would hold the first picture up, not fill it.
             self.looker.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import traceback
@@ -129,7 +130,9 @@ def main(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     common.require_terminal()
-    # Imported here, so that no subcommand pays for the libraries of the dashboard.
+    # Imported here, so that no subcommand pays for the libraries of the dashboard. They stay, so
+    # looking for garbage among them, a fifth of the start, waits until the first picture is there.
+    gc.disable()
     dashboard = importlib.import_module("aitune_tui.app")
     ctx.exit(dashboard.run_dashboard(ctx.obj) or common.DONE)
 
