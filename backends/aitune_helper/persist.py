@@ -28,7 +28,7 @@ _HEADER = """\
 # Take one out with `aitune-tui unpersist KNOB`. Edited by hand, it is left alone from then on.
 """
 _LINE = re.compile(r"([a-z_.]+) = (\S+)")
-_FOLDER_MODE = 0o755
+_FOLDER_UMASK = 0o022
 NOT_YET = "not persistent yet: only sysctl knobs are set at boot so far"
 
 
@@ -146,8 +146,11 @@ class DropIn:
         """Make sysctl.d where it is missing, for everybody to read, whatever our umask."""
         folder = os.path.dirname(self._path)
         if not os.path.isdir(folder):
-            os.makedirs(folder)
-            os.chmod(folder, _FOLDER_MODE)
+            before = os.umask(_FOLDER_UMASK)
+            try:
+                os.makedirs(folder)
+            finally:
+                os.umask(before)
             files.sync_directory(folder)
 
     def _create(self, data: bytes) -> None:
