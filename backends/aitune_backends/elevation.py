@@ -249,14 +249,17 @@ def write_root_copy(folder: Path = ROOT_COPIES) -> Path:
     """Write the helper to `<folder>/<sha256>.pyz` as root, and return it.
 
     Raises:
-        NotInstalled: It cannot be written.
+        NotInstalled: It cannot be written, or others than root could change it there.
     """
     file = folder / f"{bundle_sha256()}.pyz"
-    if digest(file) == bundle_sha256():
-        return file
     try:
         for place in (folder.parent, folder):
             place.mkdir(mode=0o755, exist_ok=True)
+        reason = unsafe(folder)
+        if reason:
+            raise NotInstalled(f"The root helper is not started: {reason}.", "Remove that first.")
+        if digest(file) == bundle_sha256() and not unsafe(file):
+            return file
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as temporary:
             temporary.write(bundle())
             temporary.flush()

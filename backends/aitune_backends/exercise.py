@@ -24,7 +24,7 @@ from aitune_backends.loads.records import Cancelled, Event, Failed, Finished, Lo
 from aitune_backends.loads.runner import LoadTest
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import ACCEPT, PENDING, Change, Plan, Trial
-from aitune_helper.plan import pool_of, reading
+from aitune_helper.plan import pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -300,10 +300,7 @@ class Exercise:
         """Undo a kept trial: keeping the undo puts the file back too."""
         planned = undo.plan_undo(self.kernel, undo.of_trial(trial))
         # Where no value is ours to put back, an undo that changes none still puts the file back.
-        changes = planned.changes or tuple(
-            Change(item.knob, item.instance, reading(self.kernel, KNOBS[item.knob], item.instance))
-            for item in trial.items
-        )
+        changes = planned.changes or undo.as_it_is(self.kernel, trial)
         plan = session.plan(changes)
         title = f"undo of {trial.title}"
         applied = session.apply(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitune_backends import sentences
+from aitune_backends.at_boot import boot_key
 from aitune_helper import plan as plans
 from aitune_helper.knobs import KNOBS
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aitune_helper.kernelfs import KernelIO
-    from aitune_helper.messages import Item, Plan
+    from aitune_helper.messages import Plan
 
 MEMINFO = "/proc/meminfo"
 DROP_IN = "/etc/sysctl.d/95-aitune.conf"
@@ -90,17 +91,6 @@ def compare(before: Snapshot, now: Snapshot) -> tuple[Check, ...]:
         Check(what, where, value, now.get((what, where), ABSENT))
         for (what, where), value in before.items()
     )
-
-
-def boot_key(kernel: KernelIO, item: Item) -> str:
-    """The sysctl that sets an item at boot, "" where sysctl.d cannot."""
-    if KNOBS[item.knob].persist == "sysctl":
-        return item.knob
-    try:
-        pool = plans.memory(kernel).default_pool
-    except OSError:
-        return ""
-    return "vm.nr_hugepages" if item.knob == pool and not item.instance else ""
 
 
 def parse_sysctl(text: str) -> Mapping[str, str]:

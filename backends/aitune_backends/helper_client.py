@@ -17,6 +17,7 @@ from aitune_backends.public_state import PUBLIC, PublicFile
 from aitune_helper import VERSION, knobs
 from aitune_helper.messages import (
     INTERFACE,
+    PENDING,
     PROTOCOL,
     ROLLBACK,
     HelloReply,
@@ -118,7 +119,7 @@ class Session:
         self._calling = threading.Lock()
         greeting = {"protocol_max": PROTOCOL, "client": CLIENT, "client_version": VERSION}
         try:
-            reply = self._call("Hello", greeting, timeout=hello_timeout)
+            reply, _ = self._exchange("Hello", greeting, timeout=hello_timeout, at_once=True)
             self.hello: HelloReply = _read(HelloReply, reply)
         except BaseException:
             self.close()
@@ -167,7 +168,8 @@ class Session:
 
         Raises:
             HelperError: Nothing was written.
-            KeyboardInterrupt: Stopped from the keyboard; what was written is put back.
+            KeyboardInterrupt: Stopped from the keyboard; what was written is put back, or will be
+                by the guardian where the key was pressed twice.
         """
         if self.hello.knob_hash != knobs.table_hash():
             raise helper_errors.outdated()
@@ -182,7 +184,13 @@ class Session:
             "force": force,
             "undo_of": undo_of,
         }
-        return _read(_Tried, self._call("Apply", parameters, progress=progress, cancel=True)).trial
+        reply, stopped = self._exchange("Apply", parameters, progress=progress, cancel=True)
+        trial = _read(_Tried, reply).trial
+        if stopped:
+            if trial.state == PENDING:  # the last write was quicker than the key
+                self.revert(trial.id)
+            raise KeyboardInterrupt
+        return trial
 
     def extend(self, id: str, ttl_s: float) -> Trial:  # noqa: A002 - the protocol's own word
         """Give an open trial more time."""
@@ -232,7 +240,18 @@ class Session:
     ) -> None:
         self.close()
 
-    def _call(
+    def _call(self, method: str, parameters: Mapping[str, object]) -> Mapping[str, object]:
+        """Make one call and return the parameters of its reply.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C came; what was asked is done all the same.
+        """
+        reply, stopped = self._exchange(method, parameters)
+        if stopped:
+            raise KeyboardInterrupt
+        return reply
+
+    def _exchange(
         self,
         method: str,
         parameters: Mapping[str, object],
@@ -240,21 +259,26 @@ class Session:
         progress: Callable[[int, int, Item], None] | None = None,
         timeout: float | None = None,
         cancel: bool = False,
-    ) -> Mapping[str, object]:
-        """Make one call and return the parameters of its last reply.
+        at_once: bool = False,
+    ) -> tuple[Mapping[str, object], bool]:
+        """Make one call; return the parameters of its last reply, and whether Ctrl-C came.
+
+        The first Ctrl-C does not leave a reply behind, that the next call would take for its own;
+        the second ends the connection.
 
         Args:
             method: Its name within our interface.
             parameters: Its arguments.
             progress: Is told of each step on the way.
             timeout: Seconds of silence that are borne.
-            cancel: On Ctrl-C, ask the helper to stop and wait until it has put things back.
+            cancel: On Ctrl-C, ask the helper to stop and to put things back.
+            at_once: Ctrl-C ends the connection the first time.
         """
         flags = {"more": True} if progress else {}
         try:
             with self._calling:
                 self._channel.send(f"{INTERFACE}.{method}", parameters, **flags)
-                return self._replies(progress, timeout, cancel)
+                return self._replies(progress, timeout, cancel, at_once)
         except ChannelError as error:
             raise self._gone(error) from error
 
@@ -263,16 +287,19 @@ class Session:
         progress: Callable[[int, int, Item], None] | None,
         timeout: float | None,
         cancel: bool,
-    ) -> Mapping[str, object]:
+        at_once: bool,
+    ) -> tuple[Mapping[str, object], bool]:
         stopped = False
         while True:
             try:
                 reply = self._channel.receive(timeout)
             except KeyboardInterrupt:
-                if stopped or not cancel:
+                if stopped or at_once:
+                    self._channel.close()
                     raise
                 stopped = True
-                self.cancel()
+                if cancel:
+                    self.cancel()
                 continue
             given = reply.get("parameters", {})
             if not isinstance(given, dict):
@@ -280,9 +307,7 @@ class Session:
             if "error" in reply:
                 raise helper_errors.from_reply(str(reply["error"]), given)
             if not reply.get("continues"):
-                if stopped:
-                    raise KeyboardInterrupt
-                return given
+                return given, stopped
             if progress is not None:
                 progress(*_read(_Step, given.get("progress")))
 

@@ -152,7 +152,8 @@ def _protocol(_given: Mapping[str, object]) -> HelperError:
 
 def _persist(given: Mapping[str, object]) -> HelperError:
     path, reason = str(given["path"]), str(given["reason"]).rstrip(".")
-    return HelperError("persist", f"{path} is left as it is: {reason}.")
+    hint = "Without --persist, a change holds until the next reboot. To persist it, move that away."
+    return HelperError("persist", f"{path} is left as it is: {reason}.", hint)
 
 
 def _corrupt(given: Mapping[str, object]) -> HelperError:

@@ -109,7 +109,8 @@ def install(*, ask: bool, to: Path | None = None) -> Path:
 
     Raises:
         NotElevated: sudo did not do it.
-        HelperError: What lies there now is not what was sent, or others can change it.
+        HelperError: It cannot be written, what lies there now is not what was sent, or others can
+            change it.
     """
     place = target() if to is None else to
     command = ("install", "-D", "-o", "root", "-g", "root", "-m", "0755", "/dev/stdin", str(place))
@@ -145,15 +146,21 @@ def leftovers() -> tuple[Path, ...]:
 
 
 def _as_root(command: tuple[str, ...], *, ask: bool, stdin: bytes = b"") -> None:
-    if os.geteuid() != 0:
+    by_sudo = os.geteuid() != 0
+    if by_sudo:
         asking = ("-p", PROMPT) if ask else ("-n",)
         command = (elevation.sudo(), *asking, "--", *command)
     # sudo asks on /dev/tty; its own messages go to the terminal, or are kept for the sentence.
+    to_terminal = by_sudo and ask
     result = subprocess.run(  # noqa: S603 - a fixed command
-        command, input=stdin, check=False, stderr=None if ask else subprocess.PIPE
+        command, input=stdin, check=False, stderr=None if to_terminal else subprocess.PIPE
     )
-    if result.returncode != 0:
+    if result.returncode == 0:
+        return
+    if by_sudo:
         raise elevation.not_granted() if ask else NotElevated(*elevation.NEEDS_PASSWORD)
+    said = result.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    raise HelperError("not-done", f"{said or command[0] + ' failed'}.")
 
 
 def _unsafe_place(file: Path) -> str:

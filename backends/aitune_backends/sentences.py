@@ -61,13 +61,15 @@ def kept(trial: Trial, files: tuple[str, ...]) -> str:
     """A trial was kept; `files` set it at boot."""
     holds = "holds" if len(trial.items) == 1 else "hold"
     text = f"Kept. {counted(len(trial.items), 'setting')} {holds} until the next reboot"
-    if files:
-        gone = sum(NOT_PERSISTENT in item.note for item in trial.items)
-        also = f"; {len(trial.items) - gone} of them also" if gone else " and"
-        return f"{text}{also} after it: {', '.join(files)}."
+    gone = [item for item in trial.items if NOT_PERSISTENT in item.note]
+    why = f" {target(gone[0])} is {gone[0].note.rstrip('.')}." if gone else ""
     if trial.persisted == "failed":
-        return f"{text}; the files that would set it at boot could not be written."
-    return f"{text}."
+        return f"{text}; the files that would set it at boot could not be written.{why}"
+    if files:
+        stay = len(trial.items) - len(gone)
+        also = (f"; {stay} of them also" if stay else "; none of them") if gone else " and"
+        return f"{text}{also} after it: {', '.join(files)}.{why}"
+    return f"{text}.{why}"
 
 
 def reverted(trial: Trial, wall: float, *, by_time: bool = False) -> str:

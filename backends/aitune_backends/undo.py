@@ -85,11 +85,18 @@ def since_boot(trials: Iterable[Trial], boot_wall: float | None = None) -> tuple
 def newest(trials: Iterable[Trial]) -> Trial | None:
     """The kept trial that `undo` means when none is named.
 
-    It is the newest that is neither an undo nor undone already.
+    It is the newest that is neither an undo nor undone already, and that has changed anything, if
+    only what is set at boot.
     """
     kept = [trial for trial in trials if trial.state == KEPT]
     undone = {trial.undo_of for trial in kept if trial.undo_of}
-    candidates = [trial for trial in kept if not trial.undo_of and trial.id not in undone]
+    candidates = [
+        trial
+        for trial in kept
+        if not trial.undo_of
+        and trial.id not in undone
+        and (of_trial(trial) or trial.persisted == "yes")
+    ]
     return max(candidates, key=lambda trial: trial.number, default=None)
 
 
@@ -125,9 +132,26 @@ def plan_undo(kernel: KernelIO, nets: Sequence[Net], *, force: bool = False) -> 
     return Undo(tuple(changes), tuple(drifted), tuple(done))
 
 
-def unchanged(nets: Sequence[Net]) -> tuple[Change, ...]:
-    """Changes that write nothing: targets that are named because they already are back."""
-    return tuple(Change(net.knob, net.instance, net.first, net.first) for net in nets)
+def plan_undo_of(kernel: KernelIO, trial: Trial, *, force: bool = False) -> Undo:
+    """Like `plan_undo`, of one trial, whose undo takes back its boot files too.
+
+    What already is as it was goes along, with changes that write nothing; also where the trial
+    itself wrote nothing but the files.
+    """
+    planned = plan_undo(kernel, of_trial(trial), force=force)
+    along = tuple(Change(net.knob, net.instance, net.first, net.first) for net in planned.done)
+    if not of_trial(trial) and trial.persisted == "yes":
+        along = as_it_is(kernel, trial)
+    return planned._replace(changes=planned.changes + along)
+
+
+def as_it_is(kernel: KernelIO, trial: Trial) -> tuple[Change, ...]:
+    """Changes of a trial's targets that write nothing."""
+    found = (
+        Change(net.knob, net.instance, _reading(kernel, net) or "")
+        for net in map(_net, trial.items)
+    )
+    return tuple(change for change in found if change.value)
 
 
 def _changes(kernel: KernelIO, net: Net, now: str) -> list[Change]:

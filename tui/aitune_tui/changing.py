@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
+from aitune_backends import at_boot
 from aitune_backends import sentences as shared
 from aitune_backends.helper_errors import HelperError
 from aitune_helper.messages import AS_WANTED, KEPT, PENDING, REVERTED_TRIAL
@@ -163,7 +164,7 @@ class Changing:
         if found is None or found.state != KEPT:
             app.note("info", sentences.NOTHING_TO_UNDO if not trial_id else sentences.NOT_KEPT)
             return
-        planned = undo.plan_undo(app.machine.host, undo.of_trial(found))
+        planned = undo.plan_undo_of(app.machine.host, found)
         if not planned.changes:
             app.note("info", sentences.nothing_left(found, drifted=bool(planned.drifted)))
             return
@@ -308,6 +309,7 @@ class Changing:
         app.set_state(self._without(after, trial))
         app.history.mark(app.clock(), "ok", f"kept {sentences.short_title(trial)}", "ok")
         fell_short = any(item.status not in AS_WANTED for item in trial.items)
+        trial = at_boot.noted(app.machine.host, trial)
         text = sentences.undone(trial, files) if trial.undo_of else shared.kept(trial, files)
         app.note("differs" if fell_short else "ok", text)
         app.looker.hurry()

@@ -247,6 +247,56 @@ def test_persist_of_what_already_is_so_writes_the_file(cli: CommandLine) -> None
     assert len(document["files"]) == 1
 
 
+def test_a_file_alone_is_undone_too_and_stands_in_nobodys_way(cli: CommandLine) -> None:
+    file = cli.demo.host.root / "etc/sysctl.d/95-aitune.conf"
+    before = file.read_text() if file.exists() else ""
+    cli.run("apply", "vm.overcommit_ratio=60", "--yes")
+    cli.run("apply", "vm.swappiness=60", "--persist", "--yes")
+    cli.run("apply", "vm.swappiness=60", "--yes")  # changes nothing at all
+    cli.run("undo", "--yes")
+    assert (file.read_text() if file.exists() else "") == before
+    assert cli.read("/proc/sys/vm/overcommit_ratio") == "60"
+    cli.run("undo", "--yes")
+    assert cli.read("/proc/sys/vm/overcommit_ratio") == "50"
+
+
+@pytest.mark.parametrize("name", ["98-other.conf", "95-aitunf.conf"])
+def test_a_later_file_that_wins_is_said_before_and_after(cli: CommandLine, name: str) -> None:
+    folder = cli.demo.host.root / "etc/sysctl.d"
+    (folder / name).write_text("# theirs\nvm.swappiness = 77\n")
+    shadow = f"shadowed by /etc/sysctl.d/{name}:2, which sets 77"
+    result = cli.run("apply", "vm.swappiness=10", "--persist", "--yes")
+    assert f"Warning: vm.swappiness will be gone after a reboot: {shadow}." in result.output
+    assert f"vm.swappiness is not persistent: {shadow}." in result.output
+    assert "and after it" not in result.output
+    cli.run("apply", "vm.swappiness=20", "--persist", "--try", "600", "--yes")
+    assert shadow in cli.json("keep", "--yes")["items"][0]["note"]
+
+
+def test_files_that_do_not_win_are_no_shadow(cli: CommandLine) -> None:
+    folder = cli.demo.host.root / "etc/sysctl.d"
+    (folder / "90-earlier.conf").write_text("vm.swappiness = 77\n")
+    (folder / "99-same.conf").write_text("vm.swappiness = 10\n")
+    document = cli.json("apply", "vm.swappiness=10", "--persist", "--yes")
+    assert document["items"][0]["note"] == ""
+
+
+def test_a_key_pressed_while_keeping_is_told_what_holds(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = Session.keep
+
+    def pressed(session: Session, trial_id: str, persist: bool) -> NoReturn:
+        keep(session, trial_id, persist)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "keep", pressed)
+    error = cli.json("apply", "vm.swappiness=10", "--yes", expect=130)
+    assert error["code"] == "interrupted"
+    assert "kept by then" in error["message"]
+    assert cli.read(SWAPPINESS) == "10"
+
+
 def test_the_journal_lists_trials_newest_first(cli: CommandLine) -> None:
     cli.run("apply", "vm.swappiness=10", "--yes", "--message", "because")
     cli.run("apply", "vm.swappiness=20", "--try", "600", "--yes")

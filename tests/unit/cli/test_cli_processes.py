@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 
@@ -100,3 +101,13 @@ def test_json_goes_to_stdout_alone_and_the_rest_beside_it() -> None:
     result = run("--demo", "apply", "vm.swappiness=999", "--yes")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_empty_ones(closed: str) -> None:
+    """No stdin is nobody to ask, and not a fault of ours."""
+    command = f"{sys.executable} -c {shlex.quote(START)} --demo apply vm.swappiness=10 {closed}"
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert result.returncode == 2, result

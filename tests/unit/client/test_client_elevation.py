@@ -213,6 +213,16 @@ def test_root_runs_an_installed_copy_only_if_it_is_the_same(
     assert launcher.command()[-1] == str(installed)
 
 
+def test_root_runs_no_copy_where_others_can_change_it(tmp_path: Path) -> None:
+    copies = tmp_path / "run" / "bin"
+    copies.mkdir(parents=True)
+    own = copies / f"{bundle_sha256()}.pyz"
+    own.write_bytes(bundle())
+    copies.chmod(0o777)
+    with pytest.raises(NotInstalled, match=r"0777|belongs to uid"):
+        elevation.write_root_copy(copies)
+
+
 def test_the_bundle_is_the_same_from_a_checkout_and_from_a_copy(tmp_path: Path) -> None:
     import aitune_helper
 

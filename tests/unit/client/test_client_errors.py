@@ -104,7 +104,13 @@ def test_the_sentences_of_an_end() -> None:
     assert NOT_YET.startswith(sentences.NOT_PERSISTENT)
     partly = make_trial(one, two._replace(note=NOT_YET))
     assert sentences.kept(partly, ("/etc/f",)) == (
-        "Kept. 2 settings hold until the next reboot; 1 of them also after it: /etc/f."
+        "Kept. 2 settings hold until the next reboot; 1 of them also after it: /etc/f. "
+        f"thp.enabled is {NOT_YET}."
+    )
+    none = make_trial(one._replace(note="not persistent: shadowed by /etc/g:1, which sets 60"))
+    assert sentences.kept(none, ("/etc/f",)) == (
+        "Kept. 1 setting holds until the next reboot; none of them after it: /etc/f. "
+        "vm.swappiness is not persistent: shadowed by /etc/g:1, which sets 60."
     )
     back = trial._replace(state="reverted")
     clock = sentences.clock(0)

@@ -86,6 +86,17 @@ def test_a_sudo_that_refuses_installs_nothing(
     assert len(calls()) == 2
 
 
+def test_a_place_that_cannot_be_written_is_no_matter_of_rights(
+    calls: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aitune_backends.installer.os.geteuid", lambda: 0)
+    (tmp_path / "file").touch()
+    with pytest.raises(HelperError, match="file") as caught:
+        installer.install(ask=True, to=tmp_path / "file" / "helper.pyz")
+    assert caught.value.code == "not-done"
+    assert calls() == []
+
+
 def test_the_target_is_the_first_safe_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

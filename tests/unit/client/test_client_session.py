@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,52 @@ def test_the_keyboard_stops_an_apply_and_what_was_written_is_put_back(peer: Peer
         "Hello", "Apply", "Cancel"
     ]  # fmt: skip
     assert peer.calls[2]["oneway"] is True
+
+
+def test_an_apply_that_was_quicker_than_the_key_is_put_back_all_the_same(peer: Peer) -> None:
+    pending, reverted = (
+        {"parameters": {"trial": as_json(make_trial()._replace(state=state))}}
+        for state in ("pending", "reverted")
+    )
+    step = {"progress": {"done": 1, "total": 1, "item": as_json(make_item())}}
+    first = {"parameters": step, "continues": True}
+    # Cancel comes too late: it is answered by nothing, and the trial is open by then.
+    session = Session(peer.answers({"parameters": _hello()}, first, _frame(pending), reverted))
+    with pytest.raises(KeyboardInterrupt):
+        session.apply(TO_TEN, "h", ttl_s=60, progress=_press_in_receive(session))
+    assert [call["method"].rpartition(".")[2] for call in peer.calls] == [
+        "Hello", "Apply", "Cancel", "Revert"
+    ]  # fmt: skip
+
+
+def _frame(reply: dict[str, Any]) -> bytes:
+    return json.dumps(reply).encode() + b"\0"
+
+
+def test_a_key_leaves_no_reply_behind_for_the_next_call(peer: Peer) -> None:
+    kept = {"parameters": {"trial": as_json(make_trial()), "files": []}}
+    nothing = {"error": "io.aitune.Helper1.NothingPending", "parameters": {}}
+    session = Session(peer.answers({"parameters": _hello()}, kept, nothing))
+    _press_in_receive(session)(0, 0, make_item())
+    with pytest.raises(KeyboardInterrupt):
+        session.keep("0f" * 16)
+    with pytest.raises(HelperError) as caught:
+        session.revert("0f" * 16)
+    assert caught.value.code == "nothing-pending"
+
+
+def test_a_second_key_ends_the_connection(peer: Peer) -> None:
+    session = Session(peer.answers({"parameters": _hello()}, b""))
+
+    def pressed(timeout: float | None = None) -> dict[str, object]:
+        raise KeyboardInterrupt
+
+    session._channel.receive = pressed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        session.keep("0f" * 16)
+    with pytest.raises(HelperError) as caught:
+        session.revert("0f" * 16)
+    assert caught.value.code == "gone"
 
 
 def _press_in_receive(session: Session) -> Callable[[int, int, Item], None]:

@@ -9,10 +9,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends import sentences
+from aitune_backends import at_boot, sentences
+from aitune_backends.helper_errors import HelperError
 from aitune_helper.messages import ACCEPT, PENDING, ROLLBACK, Trial
 from aitune_tui.cli import jsontext, proposal, rooted
-from aitune_tui.cli.common import DONE, NOT_AS_WANTED, PARTIAL, Options, echo, emit_json
+from aitune_tui.cli.common import (
+    DONE,
+    INTERRUPTED,
+    NOT_AS_WANTED,
+    PARTIAL,
+    PROGRAM,
+    Options,
+    echo,
+    emit_json,
+    fail,
+)
 
 if TYPE_CHECKING:
     from aitune_backends.helper_client import Session
@@ -87,7 +98,8 @@ def run(
     )
     asking.confirm(manner.question)
     with rooted.connected(link, asking, as_json=options.json) as session:
-        outcome = _apply(session, made, manner)
+        trial, files = _apply(session, made, manner)
+    outcome = Outcome(at_boot.noted(machine.host, trial), files)
     return _say(options, made, manner, outcome)
 
 
@@ -112,11 +124,27 @@ def _apply(session: Session, made: Proposal, manner: Manner) -> Outcome:
         return Outcome(trial, ())
     try:
         return Outcome(*session.keep(trial.id, manner.persist))
-    except BaseException:
+    except BaseException as stop:
         # Whatever stopped us here, Ctrl-C too: half-way is no place to stay. The guardian would
         # do the same a little later.
-        session.revert(trial.id)
+        _say_where_it_stands(session, trial, stop)
         raise
+
+
+def _say_where_it_stands(session: Session, trial: Trial, stop: BaseException) -> None:
+    """Put a trial back, unless it was kept before we could: then say that.
+
+    Raises:
+        Failure: Ctrl-C came, and the trial is known to be kept or put back; status 130.
+    """
+    try:
+        said = sentences.reverted(session.revert(trial.id), time.time())
+    except HelperError as error:
+        if error.code != "nothing-pending":
+            return  # it is gone: the guardian, or the next helper, ends what it left
+        said = f"It was kept by then: `{PROGRAM} undo {trial.number}` puts it back."
+    if isinstance(stop, KeyboardInterrupt):
+        fail(INTERRUPTED, "interrupted", f"Interrupted. {said}")
 
 
 def _say(options: Options, made: Proposal, manner: Manner, outcome: Outcome) -> int:

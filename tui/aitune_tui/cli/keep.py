@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from aitune_backends import sentences
+from aitune_backends import at_boot, sentences
 from aitune_tui.cli import ending, jsontext, rooted
 from aitune_tui.cli.common import (
     DONE,
@@ -45,6 +45,7 @@ def command(
         with rooted.connected(link, asking, as_json=options.json) as session:
             ending.require_own(session, trial, trial_name)
             kept, files = session.keep(trial.id, persist)
+            kept = at_boot.noted(machine.host, kept)
     if options.json:
         body = {
             "trial": jsontext.trial_json(kept),

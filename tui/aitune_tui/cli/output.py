@@ -22,7 +22,10 @@ _PLAIN = str.maketrans(
 
 
 def prepare_streams() -> None:
-    """Make a character that the terminal cannot show a matter of looks, not of a crash."""
+    """Make a stream that is closed an empty one, and a strange character a matter of looks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us, as by `<&-`
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from aitune_backends import sentences
+from aitune_backends.at_boot import boot_key, shadows
 from aitune_backends.changes import brief_list, expand, parse_change
 from aitune_backends.owners import read_owners
-from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
-from aitune_helper.plan import Refusal, make_plan, memory
+from aitune_helper.plan import Refusal, make_plan
 from aitune_tui.cli.common import USAGE, fail, note, table
 from aitune_tui.cli.output import field
 
@@ -195,17 +195,12 @@ def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> li
 
 
 def _passing(machine: Machine, items: Sequence[Item]) -> list[str]:
-    """Say which settings `--persist` cannot set at boot: so far it writes sysctl.d alone."""
-    try:
-        pool = memory(machine.host).default_pool
-    except OSError:  # a capture may lack it
-        pool = ""
-    names = dict.fromkeys(
-        item.knob
-        for item in items
-        if KNOBS[item.knob].persist != "sysctl" and (item.instance or item.knob != pool)
-    )
-    return [f"{name} cannot be set at boot yet; it is gone after a reboot" for name in names]
+    """Say what `--persist` cannot do: so far it writes sysctl.d alone, where later files win."""
+    names = dict.fromkeys(item.knob for item in items if not boot_key(machine.host, item))
+    return [f"{name} cannot be set at boot yet; it is gone after a reboot" for name in names] + [
+        f"{name} will be gone after a reboot: shadowed by {shadow}"
+        for name, shadow in shadows(machine.host, items).items()
+    ]
 
 
 def _how(try_s: int | None, persist: bool) -> str:

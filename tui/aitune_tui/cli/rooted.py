@@ -43,6 +43,7 @@ _STATUS = {
     "corrupt": NOT_AS_WANTED,
     "not-as-sent": NOT_AS_WANTED,
     "not-removed": NOT_AS_WANTED,
+    "not-done": NOT_AS_WANTED,
     "refused": USAGE,
     "busy": BUSY,
 }

@@ -9,6 +9,7 @@ import click
 from aitune_backends import sentences, undo
 from aitune_backends.installer import DROP_INS
 from aitune_backends.owners import read_owners
+from aitune_helper.messages import PLANNED
 from aitune_tui.cli import applying, proposal, rooted, trials
 from aitune_tui.cli.common import (
     NOT_AS_WANTED,
@@ -31,10 +32,10 @@ OUR_FILE = str(DROP_INS[0])
 
 
 class Meant(NamedTuple):
-    """What is to be undone: its name, its effect, and the trial's id where it is one trial."""
+    """What is to be undone: its name, how, and the trial's id where it is one trial."""
 
     title: str
-    nets: tuple[undo.Net, ...]
+    todo: undo.Undo
     trial_id: str | None
 
 
@@ -71,13 +72,20 @@ def command(
         rooted.require_nothing_pending(link)
         if since_boot:
             journal = trials.all_of_them(machine, asking, as_json=options.json)
-            meant = Meant("everything since boot", undo.since_boot(journal.trials), None)
+            nets = undo.since_boot(journal.trials)
+            todo = undo.plan_undo(machine.host, nets, force=force)
+            meant = Meant("everything since boot", todo, None)
         else:
-            meant = _one(machine, asking, trial_name, as_json=options.json)
-        ctx.exit(_undo(machine, options, meant, asking, force=force, message=message))
+            trial = _one(machine, asking, trial_name, as_json=options.json)
+            todo = undo.plan_undo_of(machine.host, trial, force=force)
+            meant = Meant(f"undo of {trial.number}", todo, trial.id)
+        status = _undo(machine, options, meant, asking, force=force, message=message)
+        if since_boot:
+            _say_what_boots(machine, nets, as_json=options.json)
+        ctx.exit(status)
 
 
-def _one(machine: Machine, asking: rooted.Asking, name: str | None, *, as_json: bool) -> Meant:
+def _one(machine: Machine, asking: rooted.Asking, name: str | None, *, as_json: bool) -> Trial:
     """The trial that is meant; the whole journal is asked for only where it is not a late one."""
     trial = _pick(trials.recent(machine), name)
     if trial is None:
@@ -85,7 +93,7 @@ def _one(machine: Machine, asking: rooted.Asking, name: str | None, *, as_json: 
     if trial is None:
         what = f'No kept trial is called "{name}".' if name else "No kept change is left to undo."
         fail(NOT_AS_WANTED, "nothing-to-undo", what, "`aitune-tui journal` lists them.")
-    return Meant(f"undo of {trial.number}", undo.of_trial(trial), trial.id)
+    return trial
 
 
 def _pick(known: Sequence[Trial], name: str | None) -> Trial | None:
@@ -104,14 +112,14 @@ def _undo(
     force: bool,
     message: str,
 ) -> int:
-    todo = undo.plan_undo(machine.host, meant.nets, force=force)
+    todo = meant.todo
     for net in todo.drifted:
         name = f"{net.knob}@{net.instance}" if net.instance else net.knob
         note(
             f"{name} is no longer {net.last}: somebody else changed it, so it is left alone.",
             as_json=options.json,
         )
-    if not todo.changes and not (meant.trial_id and todo.done):
+    if not todo.changes:
         if todo.drifted:
             fail(
                 NOT_AS_WANTED,
@@ -120,12 +128,10 @@ def _undo(
                 "--force puts it back all the same.",
             )
         fail(NOT_AS_WANTED, "nothing-to-undo", "Everything is as it was: nothing to undo.")
-    # What already is as it was goes along: undoing a trial also takes its boot files back.
-    changes = (*todo.changes, *undo.unchanged(todo.done if meant.trial_id else ()))
-    made = proposal.plan_changes(machine, changes, meant.title, force=True)
+    made = proposal.plan_changes(machine, todo.changes, meant.title, force=True)
     manner = applying.Manner(
         "undo",
-        f"Put back {sentences.counted(len(todo.changes), 'setting')}?",
+        _question(sum(item.status == PLANNED for item in made.plan.items)),
         message=message,
         force=force,
         is_undo=True,
@@ -133,9 +139,13 @@ def _undo(
         accept_partial=True,
     )
     status = applying.run(machine, options, made, manner, asking)
-    if meant.trial_id is None:
-        _say_what_boots(machine, meant.nets, as_json=options.json)
     return NOT_AS_WANTED if todo.drifted else status
+
+
+def _question(count: int) -> str:
+    if not count:
+        return "Take back what sets it at boot?"
+    return f"Put back {sentences.counted(count, 'setting')}?"
 
 
 def _say_what_boots(machine: Machine, nets: Sequence[undo.Net], *, as_json: bool) -> None:
