@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends import sentences
@@ -136,7 +138,10 @@ def _not_yours(given: Mapping[str, object]) -> HelperError:
 
 def _journal(given: Mapping[str, object]) -> HelperError:
     reason = str(given["reason"]).rstrip(".")
-    return HelperError("journal", f"The journal cannot be written: {reason}. Nothing is changed.")
+    code = getattr(errno, reason, None)
+    reason = os.strerror(code) if isinstance(code, int) else reason
+    message = f"The journal cannot be written: {reason}. Without it nothing is changed, or kept."
+    return HelperError("journal", message, "What is on trial is put back in time all the same.")
 
 
 def _no_guardian(given: Mapping[str, object]) -> HelperError:

@@ -176,6 +176,8 @@ def refused(reason: str) -> str:
 
 def expired(trial: Trial | None) -> str:
     """A trial could not be kept any more."""
+    if trial is not None and not trial.complete:
+        return f"Trial {trial.number} ran out of time. {incomplete(trial)}"
     name = f"Trial {trial.number}" if trial else "The trial"
     return f"{name} ran out of time and was put back."
 

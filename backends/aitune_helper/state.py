@@ -103,7 +103,8 @@ class State:
             LockedError: It is still held by another after `wait_s` seconds.
         """
         with hold(self._places.lock, wait_s) as fd:
-            os.pwrite(fd, f"{os.getpid()} {start_time(os.getpid())}\n".encode("ascii"), 0)
+            with contextlib.suppress(OSError):  # a lock without a name on it is a lock
+                os.pwrite(fd, f"{os.getpid()} {start_time(os.getpid())}\n".encode("ascii"), 0)
             yield
 
     def kill_holder(self) -> None:
@@ -151,8 +152,12 @@ class State:
         files.remove(self._places.trial)
 
     def public(self) -> PublicState:
-        """What public.json says; a damaged one is moved aside and counts as empty."""
-        data = files.read_file(self._places.public)
+        """What public.json says; one that is damaged or no file of ours counts as empty."""
+        try:
+            data = files.read_file(self._places.public)
+        except OSError as error:
+            loud(f"{self._places.public} cannot be read: {error.strerror}")
+            data = None
         if data is not None:
             try:
                 return messages.from_object(PublicState, json.loads(data))

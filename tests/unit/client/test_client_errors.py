@@ -36,9 +36,10 @@ STALE = as_json(make_item()._replace(status="stale", note="was 60, is 33, you wa
         ("NotYours", {"trial": OPEN}, "not-yours", "Trial 17 is ops's."),
         (
             "JournalUnavailable",
-            {"reason": "no space left on device"},
+            {"reason": "ENOSPC"},
             "journal",
-            "The journal cannot be written: no space left on device. Nothing is changed.",
+            "The journal cannot be written: No space left on device. "
+            "Without it nothing is changed, or kept.",
         ),
         (
             "NoGuardian",
@@ -72,6 +73,13 @@ def test_each_error_is_a_word_and_a_sentence(
     error = from_reply(f"io.aitune.Helper1.{name}", parameters)
     assert (error.code, error.message) == (code, message)
     assert (error.trial is not None) == ("trial" in parameters)
+
+
+def test_a_trial_that_ran_out_and_fell_short_is_not_called_put_back() -> None:
+    short = make_trial(make_item()._replace(status="drifted", effective="33"))
+    trial = as_json(short._replace(state="reverted", complete=False))
+    message = from_reply("io.aitune.Helper1.Expired", {"trial": trial}).message
+    assert message.startswith("Trial 17 ran out of time. 0 of 1 are back. vm.swappiness is 33")
 
 
 def test_busy_says_who_and_how_long_it_still_takes() -> None:

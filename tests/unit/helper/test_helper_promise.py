@@ -226,6 +226,29 @@ def test_a_damaged_record_is_said_by_every_later_helper(bench: Bench) -> None:
     assert bench.core.trials.journal.history(1).trials[0].state == messages.PENDING
 
 
+def test_a_link_in_the_place_of_what_is_public_is_replaced(bench: Bench, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    public = Path(bench.places.public)
+    public.unlink(missing_ok=True)
+    public.symlink_to(victim)
+    trial = bench.apply(("vm.swappiness", "", "10"))
+    assert bench.core.trials.revert(trial.id, OPS).complete
+    assert not public.is_symlink()
+    assert bench.core.trials.state.public().recent[0].id == trial.id
+    assert victim.read_text() == "theirs"
+
+
+def test_a_lock_that_cannot_name_its_holder_holds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.apply(("vm.swappiness", "", "10"))
+    bench.now += 61
+    monkeypatch.setattr(os, "pwrite", full)
+    assert bench.core.trials.expire() is not None
+    assert bench.kernel.state() == FILES
+
+
 # -- the guardian ----------------------------------------------------------------------------------
 
 

@@ -44,6 +44,8 @@ _STATUS = {
     "not-as-sent": NOT_AS_WANTED,
     "not-removed": NOT_AS_WANTED,
     "not-done": NOT_AS_WANTED,
+    "journal": NOT_AS_WANTED,
+    "no-guardian": NOT_AS_WANTED,
     "refused": USAGE,
     "busy": BUSY,
 }
