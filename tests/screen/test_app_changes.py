@@ -195,6 +195,31 @@ async def test_a_setting_is_changed_with_the_mouse_alone() -> None:
         await desk.until(lambda: desk.value(BALANCING) == "0", "the write")
 
 
+@pytest.mark.parametrize(
+    ("row", "column", "title"),
+    [
+        ("hugepages.2048kB", "SETTING", "hugepages.2048kB"),
+        ("thp.enabled", "SETTING", "thp.enabled"),
+        ("vm.overcommit_ratio", "SETTING", "vm.overcommit_ratio"),
+        ("cpu.governor", "SETTING", "cpu.governor"),
+        ("nvme1n1", "SCHEDULER", "block.scheduler  nvme1n1"),
+        ("nvme1n1", "READ-AHEAD", "block.read_ahead_kb  nvme1n1"),
+        ("nvme1n1", "REQS", "block.nr_requests  nvme1n1"),
+    ],
+)
+async def test_a_click_on_the_cursor_opens_what_it_stands_on(
+    row: str, column: str, title: str
+) -> None:
+    async with open_desk() as desk:
+        lines = desk.text.splitlines()
+        y = next(i for i, line in enumerate(lines) if line[2:].lstrip().startswith(row))
+        heading = next(line for line in lines[y::-1] + lines if column in line)
+        x = heading.index(column) + 2
+        await desk.pilot.click(offset=(x, y))
+        await desk.pilot.click(offset=(x, y))
+        await desk.until(lambda: f"╭─ {title}" in desk.text, title)
+
+
 async def test_s_stages_all_that_differs_on_a_page() -> None:
     async with open_desk() as desk:
         await desk.press("3", "S")
