@@ -57,6 +57,7 @@ class Knob(NamedTuple):
         undo: `exact`, or `best effort` where the kernel may not give back what it took.
         persist: Which mechanism can set it at boot: `sysctl`, `udev`, `tmpfiles`.
         rounds: Whether the kernel takes a value and keeps one near it, which is as wanted.
+        capability: The Linux capability its write needs even of root, or "".
         offered: False for a knob that is only there to be put back with another.
     """
 
@@ -75,6 +76,7 @@ class Knob(NamedTuple):
     undo: str = EXACT
     persist: str = "sysctl"
     rounds: bool = False
+    capability: str = ""
     offered: bool = True
 
     @property
@@ -164,7 +166,13 @@ KNOBS: dict[str, Knob] = {
             persist="tmpfiles",
         ),
         # 4 is taken by the kernel but means nothing: the documentation ends at 3.
-        Knob("kernel.numa_balancing", "/proc/sys/kernel/numa_balancing", low=0, high=3),
+        Knob(
+            "kernel.numa_balancing",
+            "/proc/sys/kernel/numa_balancing",
+            low=0,
+            high=3,
+            capability="CAP_SYS_ADMIN",
+        ),
         Knob(
             "cpu.governor",
             "/sys/devices/system/cpu/cpufreq/{instance}/scaling_governor",

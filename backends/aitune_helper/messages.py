@@ -150,6 +150,20 @@ class Trial(NamedTuple):
     undo_of: str | None = None
 
 
+class Layer(NamedTuple):
+    """One way in which the helper is confined, or looked after.
+
+    Attributes:
+        name: `capabilities`, `no_new_privs`, `landlock`, `seccomp`, `limits`, `memory lock`, `oom`.
+        held: Whether this kernel gave it.
+        note: How far, or why not: `ABI 7`, `not in this kernel`.
+    """
+
+    name: str
+    held: bool
+    note: str = ""
+
+
 class HelloReply(NamedTuple):
     """What the helper says of itself.
 
@@ -167,6 +181,7 @@ class HelloReply(NamedTuple):
         pending: The trial that is open on this machine, or None.
         notices: Sentences for the operator: what was found damaged and moved aside, what was put
             back at this start.
+        sandbox: How the helper is confined; empty where it runs in-process.
     """
 
     protocol: int
@@ -181,6 +196,7 @@ class HelloReply(NamedTuple):
     container: str
     pending: Trial | None
     notices: tuple[str, ...] = ()
+    sandbox: tuple[Layer, ...] = ()
 
 
 class PublicState(NamedTuple):
@@ -202,7 +218,7 @@ R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any of the records ab
 
 _RECORDS = {
     record.__name__: record
-    for record in (Change, Item, Part, Plan, Trial, HelloReply, PublicState)
+    for record in (Change, Item, Part, Plan, Trial, Layer, HelloReply, PublicState)
 }  # fmt: skip
 _SCALARS = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 

@@ -94,11 +94,12 @@ type Trial (id: string, number: int, owner_uid: int, owner_name: string, atteste
   tty: ?string, started: float, deadline: ?float, state: string, items: []Item, persist: bool,
   persisted: string, complete: bool, message: string, title: string, undo_of: ?string)
 type Progress (done: int, total: int, item: Item)
+type Layer (name: string, held: bool, note: string)
 
 method Hello(protocol_max: int, client: string, client_version: string) -> (protocol: int,
   helper_version: string, bundle_sha256: string, knob_hash: string, euid: int, caller_uid: int,
   attested: bool, journal_ok: bool, guardian: string, container: string, pending: ?Trial,
-  notices: []string)
+  notices: []string, sandbox: []Layer)
 method Plan(changes: []Change, force: bool) -> (plan: CheckedPlan)
 method Apply(changes: []Change, plan_hash: string, ttl_s: float, on_partial: string, persist: bool,
   message: string, title: string, force: bool, undo_of: ?string) -> (progress: ?Progress,
