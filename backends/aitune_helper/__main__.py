@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from aitune_helper import server, surroundings
+from aitune_helper import callers, server, surroundings
 from aitune_helper.guardian import Guardian, ProcessGuardian, stay, watch
 from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
@@ -35,7 +35,7 @@ def main() -> None:
     if arguments not in ([], [_GUARD]):
         loud("takes no arguments but --guard")
         sys.exit(_USAGE)
-    sudo_uid = os.environ.get("SUDO_UID")
+    said = callers.said_by_sudo(os.environ)
     try:
         surroundings.check_process()
         origin = surroundings.check_origin(sys.argv[0])
@@ -47,13 +47,13 @@ def main() -> None:
         if arguments:
             _guard()
         else:
-            _help(origin, sudo_uid)
+            _help(origin, said)
     except Exception:  # noqa: BLE001 (the last place where it can be said)
         loud(traceback.format_exc())
         sys.exit(_FAULT)
 
 
-def _help(origin: surroundings.Origin, sudo_uid: str | None) -> None:
+def _help(origin: surroundings.Origin, said: callers.Said) -> None:
     """Answer one client. What closes us off further goes between the guardian and Hello."""
     places = Places()
     interpreter = (sys.executable, "-I", "-S", "-B", origin.path, _GUARD)
@@ -75,7 +75,7 @@ def _help(origin: surroundings.Origin, sudo_uid: str | None) -> None:
     except OSError as error:
         loud(f"does not start: {error.filename}: {error.strerror}")
         sys.exit(_NOT_PERMITTED)
-    server.serve(core, 0, 1, surroundings.caller(0, sudo_uid))
+    server.serve(core, 0, 1, callers.caller(0, said))
     core.close()
 
 

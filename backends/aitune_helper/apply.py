@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import messages, plan, steps
 from aitune_helper.journal import CorruptJournalError
-from aitune_helper.messages import Change, Item, Trial
+from aitune_helper.messages import Caller, Change, Item, Trial
 from aitune_helper.state import RECORD_VERSION, Record, loud
-from aitune_helper.trial import Caller, Trials, refused, unavailable
+from aitune_helper.trial import Trials, refused, unavailable
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:

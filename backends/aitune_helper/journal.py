@@ -100,6 +100,7 @@ class Journal:
             "event": event,
             "time": round(self._wall(), 3),
             "number": number,
+            "kernel": os.uname().release,
             **body,
         }
         self._write(encode(entry), sync=sync)

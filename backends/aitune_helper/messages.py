@@ -150,6 +150,51 @@ class Trial(NamedTuple):
     undo_of: str | None = None
 
 
+class Caller(NamedTuple):
+    """Who asked.
+
+    Attributes:
+        uid, name: The account.
+        attested: Whether the kernel says so, by the socket's peer credentials.
+        tty: The terminal, or None.
+        pid: The client's process, 0 where not known.
+        started: Clock ticks from boot to the start of that process, "" where not known.
+        loginuid: Who logged in, whatever they became since; None where nobody did.
+        ssh: The address they came from, where the site's sudo lets it be seen; else "".
+        sudo: Whom sudo says it works for, where name and number agree; else "".
+    """
+
+    uid: int
+    name: str
+    attested: bool
+    tty: str | None = None
+    pid: int = 0
+    started: str = ""
+    loginuid: int | None = None
+    ssh: str = ""
+    sudo: str = ""
+
+
+class Account(NamedTuple):
+    """What the journal knows of a trial besides the trial.
+
+    Attributes:
+        trial: Its id.
+        boot_id: The boot it is of.
+        kernel: The release of the kernel it was applied to.
+        begun: Who applied it, None where that line is no longer there.
+        ended: Who ended it: kept it, put it back; None while it is open.
+        ended_at: Wall clock of that, seconds since the epoch; for display only.
+    """
+
+    trial: str
+    boot_id: str = ""
+    kernel: str = ""
+    begun: Caller | None = None
+    ended: Caller | None = None
+    ended_at: float | None = None
+
+
 class Layer(NamedTuple):
     """One way in which the helper is confined, or looked after.
 
@@ -218,7 +263,7 @@ R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any of the records ab
 
 _RECORDS = {
     record.__name__: record
-    for record in (Change, Item, Part, Plan, Trial, Layer, HelloReply, PublicState)
+    for record in (Change, Item, Part, Plan, Trial, Caller, Account, Layer, HelloReply, PublicState)
 }  # fmt: skip
 _SCALARS = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 

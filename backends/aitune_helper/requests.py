@@ -1,17 +1,12 @@
-"""The requests of the interface with the types of their fields, its description, and who asks."""
+"""The requests of the interface with the types of their fields, and its description."""
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
-import socket
-import stat
-import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import VERSION, apply, messages, varlink
-from aitune_helper.trial import Caller
+from aitune_helper.actions import ACTIONS
 from aitune_helper.varlink import Call, Fault, Object
 
 if TYPE_CHECKING:
@@ -20,7 +15,6 @@ if TYPE_CHECKING:
 TEXT_MAX = 200
 _WORD_MAX = 64
 _ID = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
 
 class Hello(NamedTuple):
@@ -70,6 +64,12 @@ class Unpersist(NamedTuple):
     knobs: tuple[str, ...] = ()
 
 
+class Act(NamedTuple):
+    """Have the kernel do something once; nothing can take it back."""
+
+    action: str
+
+
 METHODS: dict[str, type[tuple[object, ...]]] = {
     "Hello": Hello,
     "Plan": Plan,
@@ -79,6 +79,7 @@ METHODS: dict[str, type[tuple[object, ...]]] = {
     "Revert": Revert,
     "History": History,
     "Unpersist": Unpersist,
+    "Act": Act,
 }
 
 DESCRIPTION = """\
@@ -109,6 +110,7 @@ method Keep(id: string, persist: bool) -> (trial: Trial, files: []string)
 method Revert(id: string) -> (trial: Trial)
 method History(limit: int) -> (trials: []Trial, damaged: int)
 method Unpersist(knobs: []string) -> (files: []string)
+method Act(action: string) -> ()
 method Cancel() -> ()
 
 error Stale (items: []Item)
@@ -166,6 +168,8 @@ def check_words(request: object) -> None:
     if isinstance(request, Hello):
         _check_word(request.client)
         _check_word(request.client_version)
+    if isinstance(request, Act) and request.action not in ACTIONS:
+        raise ValueError(f"action must be one of: {', '.join(ACTIONS)}")
     if isinstance(request, Unpersist):
         for knob in request.knobs:
             _check_word(knob)
@@ -180,48 +184,3 @@ def _check_word(text: str | None) -> None:
     if text is None or (len(text) <= _WORD_MAX and text.isascii() and text.isprintable()):
         return
     raise ValueError(f"a word must be at most {_WORD_MAX} printable ASCII characters")
-
-
-def caller_of(fd: int) -> Caller:
-    """Who is at the other end: by the socket's credentials, else by what sudo said at start.
-
-    Where a site logs the input of sudo, stdin is a pipe and the kernel vouches for nobody.
-    """
-    return from_socket(fd) or Caller(os.getuid(), name_of(os.getuid()), attested=False)
-
-
-def from_socket(fd: int) -> Caller | None:
-    """The peer of a socket, attested by the kernel; None where `fd` is something else."""
-    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
-        return None
-    with socket.socket(fileno=os.dup(fd)) as peer:
-        if peer.family != socket.AF_UNIX:
-            return None
-        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _ = struct.unpack("3i", raw)
-    return Caller(uid, name_of(uid), attested=True, tty=terminal(), pid=pid)
-
-
-def name_of(uid: int) -> str:
-    """The account's name if it is a plain one, else its number."""
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-    return name if _NAME.fullmatch(name) else str(uid)
-
-
-def terminal() -> str | None:
-    """Our controlling terminal, which is the operator's: `pts/0`, `tty1`, or None."""
-    try:
-        fd = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        number = int(os.read(fd, 4096).rpartition(b")")[2].split()[4])
-    finally:
-        os.close(fd)
-    major, minor = os.major(number), os.minor(number)
-    if 136 <= major <= 143:
-        return f"pts/{(major - 136) * 256 + minor}"
-    return f"tty{minor}" if major == 4 else None

@@ -13,13 +13,14 @@ import select
 import time
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import VERSION, apply, knobs, messages, plan, requests, varlink
+from aitune_helper import VERSION, apply, callers, knobs, messages, plan, requests, varlink
+from aitune_helper.actions import ACTIONS
 from aitune_helper.guardian import ThreadGuardian
-from aitune_helper.journal import Journal
-from aitune_helper.messages import HelloReply, Item, Plan, Trial
+from aitune_helper.journal import CorruptJournalError, Journal
+from aitune_helper.messages import Caller, HelloReply, Item, Plan, Trial
 from aitune_helper.places import journal_group, prepare
 from aitune_helper.state import boottime
-from aitune_helper.trial import Caller, Trials, refused
+from aitune_helper.trial import Trials, refused, unavailable
 from aitune_helper.varlink import Call, Fault, FrameError, Object
 
 if TYPE_CHECKING:
@@ -138,6 +139,36 @@ class Core:
         )
         return application.run(self.guardian)
 
+    def act(self, action: str, caller: Caller) -> None:
+        """Do something once, after it is in the journal; a trial of the caller's own may be open.
+
+        The lock is let go of before the kernel begins: it may take minutes, and a guardian whose
+        time has come must not wait for that.
+
+        Raises:
+            Fault: `Busy`, `Refused`, `JournalUnavailable`.
+        """
+        chosen, trials = ACTIONS[action], self.trials
+        with trials.locked():
+            trials.refuse_if_open(but_of=caller)
+            self._note_action(action, caller)
+        try:
+            self._kernel.write(chosen.path, chosen.value)
+        except OSError as error:
+            raise refused("", "", f"{action}: the kernel refused: {error.strerror}") from error
+
+    def _note_action(self, action: str, caller: Caller) -> None:
+        """Write its line, which names the trial that is open: the last line says how it stands."""
+        trials, pending = self.trials, self.trials.pending()
+        try:
+            if pending is not None:
+                trials.note("act", pending, caller, action=action)
+            else:
+                entry = {"action": action, "caller": messages.to_object(caller)}
+                trials.journal.append("act", entry)
+        except (OSError, CorruptJournalError) as error:
+            raise unavailable(error) from error
+
     def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
         """Give a trial more time."""
         self._check_ttl(ttl_s)
@@ -161,7 +192,7 @@ def serve(
         caller: Who the client is; by default what the socket says.
         idle_s: Longest silence while no trial is open.
     """
-    Conversation(core, rfd, wfd, caller or requests.caller_of(rfd), idle_s).run()
+    Conversation(core, rfd, wfd, caller or callers.caller(rfd), idle_s).run()
 
 
 class Conversation:
@@ -282,6 +313,9 @@ class Conversation:
             return _object(trials.journal.history(max(0, min(request.limit, HISTORY_MAX))))
         if isinstance(request, requests.Unpersist):
             return {"files": list(trials.unpersist(request.knobs, caller))}
+        if isinstance(request, requests.Act):
+            core.act(request.action, caller)
+            return {}
         raise AssertionError(f"no way to do {call.method}")
 
     def _apply(self, wanted: apply.Wanted, *, more: bool) -> Trial:

@@ -16,8 +16,6 @@ import sys
 from typing import NamedTuple
 
 from aitune_helper import files
-from aitune_helper.requests import from_socket, name_of, terminal
-from aitune_helper.trial import Caller
 
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 _MARKERS = (("/run/.containerenv", "podman"), ("/.dockerenv", "docker"))
@@ -112,20 +110,6 @@ def close_off() -> None:
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
-
-
-def caller(fd: int, sudo_uid: str | None) -> Caller:
-    """Who started us: the peer of the socket, else whom sudo names, not attested.
-
-    Args:
-        fd: Where calls come from.
-        sudo_uid: What SUDO_UID said, noted before the environment was cleared.
-    """
-    found = from_socket(fd)
-    if found is not None:
-        return found
-    uid = int(sudo_uid) if sudo_uid and sudo_uid.isdigit() and len(sudo_uid) < 11 else os.getuid()
-    return Caller(uid, name_of(uid), attested=False, tty=terminal())
 
 
 def container() -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import files, lasting, messages, plan, restore
 from aitune_helper.journal import CorruptJournalError, Journal
-from aitune_helper.messages import Trial
+from aitune_helper.messages import Caller, Trial
 from aitune_helper.state import CorruptError, LockedError, Record, State, boottime, loud
 from aitune_helper.state import boot_id as running_boot
 from aitune_helper.varlink import Fault
@@ -29,23 +29,6 @@ LOCK_WAIT_S = 1.0
 STUCK_S = 5.0
 
 _OPEN = (messages.APPLYING, messages.PENDING)
-
-
-class Caller(NamedTuple):
-    """Who asks.
-
-    Attributes:
-        uid, name: The account.
-        attested: Whether the kernel says so, by the socket's peer credentials.
-        tty: The terminal, or None.
-        pid: The client, 0 where not known.
-    """
-
-    uid: int
-    name: str
-    attested: bool
-    tty: str | None = None
-    pid: int = 0
 
 
 GUARDIAN = Caller(0, "guardian", attested=True)
@@ -128,11 +111,15 @@ class Trials:
         except LockedError:
             raise Fault("Busy", {"trial": messages.to_object(self.pending())}) from None
 
-    def refuse_if_open(self) -> None:
-        """Raise `Busy` while a trial is open, `Corrupt` once where its record was damaged."""
+    def refuse_if_open(self, but_of: Caller | None = None) -> None:
+        """Raise `Busy` while a trial is open, `Corrupt` once where its record was damaged.
+
+        Args:
+            but_of: Whose own trial is no obstacle; None lets none be open.
+        """
         self._close_what_is_over()
         record = self.current()
-        if record is not None:
+        if record is not None and (but_of is None or record.trial.owner_uid != but_of.uid):
             raise Fault("Busy", {"trial": messages.to_object(record.trial)})
         if self._corrupt:
             path, self._corrupt = self._corrupt, ""

@@ -17,8 +17,8 @@ from tests.kernel.helper_runner import make_core, parse, places_in
 
 from aitune_helper import messages
 from aitune_helper.apply import Wanted
+from aitune_helper.messages import Caller
 from aitune_helper.state import LockedError, State, boot_id, boottime, hold
-from aitune_helper.trial import Caller
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ import pytest
 from tests.unit.helper.fake_kernel import FakeKernel
 
 from aitune_helper.apply import Wanted
-from aitune_helper.messages import Change, Trial
+from aitune_helper.messages import Caller, Change, Trial
 from aitune_helper.places import Places
 from aitune_helper.server import Core
-from aitune_helper.trial import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,6 @@ import pytest
 
 from aitune_backends.helper_bundle import bundle
 from aitune_helper import surroundings
-from aitune_helper.requests import name_of
 
 SOURCES = Path(surroundings.__file__).parent
 FLAGS = ("-I", "-S", "-B")
@@ -94,25 +93,6 @@ def test_a_root_owned_program_is_safe() -> None:
 def test_a_directory_is_no_program() -> None:
     with pytest.raises(surroundings.UnsafeError, match="is not a file"):
         surroundings.check_owner("/")
-
-
-@pytest.mark.parametrize(
-    ("said", "uid"),
-    [("12345", 12345), (None, os.getuid()), ("0x1", os.getuid()), ("", os.getuid())],
-)
-def test_through_a_pipe_the_caller_is_whom_sudo_names_unattested(
-    said: str | None, uid: int
-) -> None:
-    rfd, wfd = os.pipe()
-    found = surroundings.caller(rfd, said)
-    assert (found.uid, found.attested) == (uid, False)
-    os.close(rfd)
-    os.close(wfd)
-
-
-def test_an_account_without_a_plain_name_goes_by_its_number() -> None:
-    assert name_of(0) == "root"
-    assert name_of(3_999_999_999) == "3999999999"
 
 
 def oldest_python() -> str:

@@ -334,11 +334,3 @@ def test_the_description_names_every_field(bench: Bench) -> None:
     )
     assert text == {"description": requests.DESCRIPTION}
     info.close()
-
-
-def test_a_pipe_attests_nobody() -> None:
-    rfd, wfd = os.pipe()
-    assert requests.from_socket(rfd) is None
-    assert requests.caller_of(rfd).attested is False
-    os.close(rfd)
-    os.close(wfd)

@@ -12,8 +12,7 @@ from tests.unit.helper.conftest import OPS, Bench
 from tests.unit.helper.fake_kernel import FILES, NODE, POOL, THP, TOTAL, VM
 
 from aitune_helper import messages
-from aitune_helper.messages import Change
-from aitune_helper.trial import Caller
+from aitune_helper.messages import Caller, Change
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
