@@ -16,8 +16,10 @@ NODE = "node"
 POLICY = "policy"
 DISK = "disk"
 
+# What can be promised of going back.
 EXACT = "exact"
 BEST_EFFORT = "best effort"
+NONE = "none"
 
 # Every huge page size a Linux architecture has, in KiB; a machine lists its own as directories.
 HUGE_PAGE_SIZES_KIB = (64, 1024, 2048, 16384, 32768, 131072, 524288, 1048576, 2097152, 16777216)
@@ -26,6 +28,19 @@ HUGE_PAGE_SIZES_KIB = (64, 1024, 2048, 16384, 32768, 131072, 524288, 1048576, 20
 SCHEDULER_MODULES = ("none", "mq-deadline", "kyber", "bfq")
 GOVERNOR_MODULES = (
     "performance", "powersave", "ondemand", "conservative", "schedutil",
+)  # fmt: skip
+
+# The options of each scheduler, below queue/iosched, in an order in which they can be put back: of
+# bfq's, strict guarantees move the idle time. Its slice_idle is slice_idle_us in coarser words.
+SCHEDULER_OPTIONS = (
+    # mq-deadline
+    "read_expire", "write_expire", "writes_starved", "front_merges", "fifo_batch",
+    "prio_aging_expire", "async_depth",
+    # kyber
+    "read_lat_nsec", "write_lat_nsec",
+    # bfq
+    "low_latency", "strict_guarantees", "fifo_expire_sync", "fifo_expire_async", "back_seek_max",
+    "back_seek_penalty", "max_budget", "timeout_sync", "slice_idle_us",
 )  # fmt: skip
 
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -53,8 +68,12 @@ class Knob(NamedTuple):
             given without an instance means the total and never fans out.
         total_path: The file of the total, for a quantity.
         coupled: Knobs of the same instance that the kernel changes along with this one. They are
-            snapshotted with it and put back after it, wherever they then differ.
-        undo: `exact`, or `best effort` where the kernel may not give back what it took.
+            snapshotted with it and put back after it, wherever they then differ. Two knobs that
+            name each other are two ways to say one thing: setting either sets the other to 0.
+        turn: When it is written, on the way there and on the way back: lower ones first, since a
+            write may reset what has a later turn.
+        undo: `exact`; `best effort` where the kernel may not give back what it took; `none`.
+        doubt: Why the undo is not exact, in words.
         persist: Which mechanism can set it at boot: `sysctl`, `udev`, `tmpfiles`.
         rounds: Whether the kernel takes a value and keeps one near it, which is as wanted.
         capability: The Linux capability its write needs even of root, or "".
@@ -73,7 +92,9 @@ class Knob(NamedTuple):
     quantity: bool = False
     total_path: str = ""
     coupled: tuple[str, ...] = ()
+    turn: int = 0
     undo: str = EXACT
+    doubt: str = ""
     persist: str = "sysctl"
     rounds: bool = False
     capability: str = ""
@@ -92,7 +113,14 @@ class Knob(NamedTuple):
 
 
 _PAGES_MAX = 2**40
+_POOL_DOUBT = "pages given up may not come back: memory fragments"
+# What the kernel takes at least and at most: two pages (of 64 KiB, the largest there are), and
+# 2^32 - 1 pages (of 4 KiB, the smallest).
+_DIRTY_BYTES_MIN = 2 * 65536
+_DIRTY_BYTES_MAX = (2**32 - 1) * 4096
+_POLICY = "/sys/devices/system/cpu/cpufreq/{instance}/"
 _QUEUE = "/sys/block/{instance}/queue/"
+_OPTION = "block.iosched."
 _THP = "/sys/kernel/mm/transparent_hugepage/"
 
 
@@ -108,7 +136,42 @@ def _pool(size_kib: int) -> Knob:
         quantity=True,
         total_path=f"/sys/kernel/mm/{tail}",
         undo=BEST_EFFORT,
+        doubt=_POOL_DOUBT,
         persist="tmpfiles",
+    )
+
+
+def _dirty(prefix: str) -> tuple[Knob, Knob]:
+    """A limit for written data that is not on disk yet: as a share of memory, and as an amount."""
+    ratio, size = f"vm.{prefix}_ratio", f"vm.{prefix}_bytes"
+    return (
+        Knob(ratio, _sysctl(ratio), low=0, high=100, unit="%", coupled=(size,)),
+        Knob(
+            size,
+            _sysctl(size),
+            low=_DIRTY_BYTES_MIN,
+            high=_DIRTY_BYTES_MAX,
+            unit="bytes",
+            coupled=(ratio,),
+        ),
+    )
+
+
+def _sysctl(name: str) -> str:
+    return "/proc/sys/" + name.replace(".", "/")
+
+
+def _option(name: str) -> Knob:
+    """An option of a scheduler: it comes and goes with it, so it is only ever put back."""
+    return Knob(
+        _OPTION + name,
+        f"{_QUEUE}iosched/{name}",
+        scope=DISK,
+        low=0,
+        high=2**63 - 1,
+        turn=4,
+        persist="udev",
+        offered=False,
     )
 
 
@@ -131,7 +194,6 @@ KNOBS: dict[str, Knob] = {
             high=2**53,
             unit="KiB",
             coupled=("vm.overcommit_ratio",),
-            offered=False,
         ),
         # The pool of the default size under its sysctl name; the kernel spreads it over the nodes.
         Knob(
@@ -141,15 +203,21 @@ KNOBS: dict[str, Knob] = {
             high=_PAGES_MAX,
             unit="pages",
             undo=BEST_EFFORT,
+            doubt=_POOL_DOUBT,
         ),
         *(_pool(size) for size in HUGE_PAGE_SIZES_KIB),
         Knob("vm.swappiness", "/proc/sys/vm/swappiness", low=0, high=200),
+        *_dirty("dirty"),
+        *_dirty("dirty_background"),
         Knob(
             "vm.min_free_kbytes",
             "/proc/sys/vm/min_free_kbytes",
             low=0,
             high=2**40,
             unit="KiB",
+            turn=1,
+            undo=BEST_EFFORT,
+            doubt="once written, the kernel keeps it as it is until the next boot",
             offered=False,
         ),
         Knob(
@@ -175,10 +243,22 @@ KNOBS: dict[str, Knob] = {
         ),
         Knob(
             "cpu.governor",
-            "/sys/devices/system/cpu/cpufreq/{instance}/scaling_governor",
+            _POLICY + "scaling_governor",
             scope=POLICY,
             modules=GOVERNOR_MODULES,
-            listed_in="/sys/devices/system/cpu/cpufreq/{instance}/scaling_available_governors",
+            listed_in=_POLICY + "scaling_available_governors",
+            coupled=("cpu.epp",),
+            turn=2,
+            persist="tmpfiles",
+        ),
+        # Under the governor performance nothing but performance is taken: EBUSY.
+        Knob(
+            "cpu.epp",
+            _POLICY + "energy_performance_preference",
+            scope=POLICY,
+            choices=("performance", "balance_performance", "balance_power", "power"),
+            listed_in=_POLICY + "energy_performance_available_preferences",
+            turn=3,
             persist="tmpfiles",
         ),
         Knob(
@@ -186,7 +266,12 @@ KNOBS: dict[str, Knob] = {
             _QUEUE + "scheduler",
             scope=DISK,
             modules=SCHEDULER_MODULES,
-            coupled=("block.nr_requests", "block.read_ahead_kb"),
+            coupled=(
+                "block.nr_requests",
+                *(_OPTION + name for name in SCHEDULER_OPTIONS),
+                "block.read_ahead_kb",
+            ),
+            turn=2,
             persist="udev",
         ),
         Knob(
@@ -196,6 +281,22 @@ KNOBS: dict[str, Knob] = {
             low=4,
             high=65536,
             unit="requests",
+            coupled=(_OPTION + "async_depth",),
+            turn=3,
+            persist="udev",
+            rounds=True,
+        ),
+        *map(_option, SCHEDULER_OPTIONS),
+        # The kernel raises reading ahead to twice this, and never lowers it again.
+        Knob(
+            "block.max_sectors_kb",
+            _QUEUE + "max_sectors_kb",
+            scope=DISK,
+            low=4,
+            high=2**31 - 1,
+            unit="KiB",
+            coupled=("block.read_ahead_kb",),
+            turn=5,
             persist="udev",
             rounds=True,
         ),
@@ -206,6 +307,7 @@ KNOBS: dict[str, Knob] = {
             low=0,
             high=2**32 - 1,
             unit="KiB",
+            turn=6,
             persist="udev",
             rounds=True,
         ),
@@ -222,6 +324,24 @@ def instance_is_well_formed(knob: Knob, instance: str) -> bool:
         return knob.scope == GLOBAL or knob.quantity
     grammar = _INSTANCE.get(knob.scope)
     return grammar is not None and grammar.fullmatch(instance) is not None
+
+
+def other_half(knob: Knob) -> Knob | None:
+    """The knob that says the same in other words, `vm.dirty_ratio` of `vm.dirty_bytes`, or None.
+
+    Of two halves one counts and the other is 0.
+    """
+    return next((KNOBS[name] for name in knob.coupled if knob.id in KNOBS[name].coupled), None)
+
+
+def taker(knob: Knob, value: str) -> Knob:
+    """The knob to write where `knob` is to hold `value` again.
+
+    The kernel takes no 0 for `vm.dirty_bytes`, for one: that is got by writing it to the other
+    half, where both are to be 0. Where the other half is not, it is written first, which is enough.
+    """
+    half = other_half(knob)
+    return half if half is not None and value == "0" and knob.low else knob
 
 
 def parse_listed(text: str) -> tuple[str, tuple[str, ...]]:
@@ -258,10 +378,10 @@ def refusal(knob: Knob, value: str, listed: tuple[str, ...] = ()) -> str | None:
         if not knob.low <= int(value) <= knob.high:
             return f"{knob.id} takes {knob.low} to {knob.high}"
         return None
-    possible = tuple(word for word in knob.choices if not listed or word in listed)
-    possible = possible or listed + tuple(
-        word for word in knob.modules if listed and word not in listed
-    )
+    if knob.choices:
+        possible = tuple(word for word in knob.choices if not listed or word in listed)
+    else:
+        possible = listed + tuple(word for word in knob.modules if listed and word not in listed)
     if _WORD.fullmatch(value) is None or value not in possible:
         return f"{knob.id} takes one of: {', '.join(possible) or 'nothing here'}"
     return None

@@ -26,8 +26,8 @@ RESERVE_BYTES = 2 * GIB
 RESERVE_SHARE = 0.10
 CHANGES_MAX = 4096
 
-# What must be written after what: a scheduler resets the two others, read-ahead comes last.
-ORDER = {"block.scheduler": 2, "block.nr_requests": 3, "block.read_ahead_kb": 4}
+# What must be written after what: a scheduler resets what follows it, read-ahead comes last.
+ORDER = {knob.id: knob.turn for knob in KNOBS.values()}
 _MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ def why(*changes: tuple[str, str, str], kernel: FakeKernel | None = None) -> str
     ("change", "reason"),
     [
         (("vm.nonesuch", "", "1"), "there is no knob"),
-        (("vm.overcommit_kbytes", "", "1"), "there is no knob"),
+        (("block.iosched.read_expire", "sda", "1"), "there is no knob"),
         (("vm.min_free_kbytes", "", "1"), "there is no knob"),
         (("vm.swappiness", "", "201"), "takes 0 to 200"),
         (("vm.swappiness", "node0", "1"), "has no instances"),
