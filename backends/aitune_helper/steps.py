@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import kernelfs, messages, plan
+from aitune_helper import kernelfs, messages, plan, shortfall
 from aitune_helper.knobs import KNOBS, Knob
 from aitune_helper.state import Slot
 
@@ -101,14 +101,14 @@ def write_item(
             if cancelled():
                 stopped = STOPPED
                 break
-            if grows and not force and plan.memory(kernel).spare < grows:
-                stopped = "stopped: no more memory can be spared"
+            if grows and not force and (left := plan.memory(kernel)).spare < grows:
+                stopped = shortfall.at_floor(left)
                 break
             kernel.write(path, value)
             now = plan.reading(kernel, knob, item.instance)
             if now != value or now == item.requested:
                 break
-            on_step(item._replace(effective=now))
+            on_step(_read_parts(kernel, item._replace(effective=now)))
     except OSError as error:
         status = messages.VANISHED if error.errno in GONE else messages.FAILED
         return _read_parts(
@@ -120,7 +120,7 @@ def write_item(
                 note=f"the kernel refused: {error.strerror}",
             ),
         )
-    return _judge(knob, _read_parts(kernel, item._replace(effective=now)), stopped)
+    return _judge(kernel, knob, _read_parts(kernel, item._replace(effective=now)), stopped)
 
 
 def _stepped(kernel: KernelIO, knob: Knob, now: str, wanted: str) -> Iterator[tuple[str, int]]:
@@ -137,12 +137,13 @@ def _stepped(kernel: KernelIO, knob: Knob, now: str, wanted: str) -> Iterator[tu
         at = following
 
 
-def _judge(knob: Knob, item: Item, stopped: str) -> Item:
+def _judge(kernel: KernelIO, knob: Knob, item: Item, stopped: str) -> Item:
     """Compare what was read back with what was asked."""
     if item.effective == item.requested:
         return item._replace(status=messages.OK)
-    if knob.undo == "best effort" or stopped:
-        note = stopped or f"asked {item.requested} {knob.unit}, got {item.effective}"
+    pool = plan.pool_of(kernel, knob)
+    if pool or stopped:
+        note = stopped or shortfall.reason(kernel, pool, item)
         return item._replace(status=messages.PARTIAL, note=note)
     if knob.rounds and item.effective != item.old:
         note = f"the kernel keeps {item.effective}"
