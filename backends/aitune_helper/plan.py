@@ -57,9 +57,14 @@ class Memory(NamedTuple):
     default_pool: str
 
     @property
+    def reserve(self) -> int:
+        """What has to stay: 2 GiB, or a tenth of what is available where that is more."""
+        return max(RESERVE_BYTES, int(self.available * RESERVE_SHARE))
+
+    @property
     def spare(self) -> int:
-        """What may be taken for huge pages: all but 2 GiB or a tenth of what is available."""
-        return self.available - max(RESERVE_BYTES, int(self.available * RESERVE_SHARE))
+        """What may be taken for huge pages; negative where too little is available as it is."""
+        return self.available - self.reserve
 
 
 def parse_memory(text: str) -> Memory:
@@ -244,20 +249,22 @@ def _refuse_doubles(kernel: KernelIO, items: tuple[Item, ...]) -> None:
 
 
 def _guard_memory(kernel: KernelIO, items: tuple[Item, ...]) -> None:
-    """Refuse huge pages that would leave the machine without memory."""
-    wanted = 0
+    """Refuse huge pages that would leave the machine without memory; name the most that is safe."""
+    taken = 0
     for item in items:
         pool = pool_of(kernel, KNOBS[item.knob])
         if not pool:
             continue
-        wanted += max(0, int(item.requested) - int(item.old or 0)) * page_bytes(pool)
-        now = memory(kernel)
-        if wanted and wanted > now.spare:
+        old, page, now = int(item.old or 0), page_bytes(pool), memory(kernel)
+        more = max(0, int(item.requested) - old) * page
+        if more and taken + more > now.spare:
             reason = (
-                f"takes {gib(wanted)} of {gib(now.available)} available; "
-                f"at most {gib(max(0, now.spare))} can be taken without force"
+                f"{item.requested} pages take {gib(taken + more)} of {gib(now.available)} "
+                f"available, of which {gib(now.reserve)} have to stay; the most that is safe: "
+                f"{old + max(0, now.spare - taken) // page}"
             )
             raise Refusal(item.knob, item.instance, reason)
+        taken += more
 
 
 def _guard_commit(kernel: KernelIO, items: tuple[Item, ...]) -> None:

@@ -20,8 +20,8 @@ _NODE_FREE = re.compile(r"MemFree:\s+([0-9]+) kB")
 
 def at_floor(memory: Memory) -> str:
     """Growing stopped because the next step would take what has to stay available."""
-    keep = memory.available - memory.spare
-    return f"{FLOOR}: {plan.gib(memory.available)} left, {plan.gib(keep)} have to stay"
+    left, keep = plan.gib(memory.available), plan.gib(memory.reserve)
+    return f"{FLOOR}: {left} left, {keep} have to stay"
 
 
 def reason(kernel: KernelIO, pool: str, item: Item) -> str:
