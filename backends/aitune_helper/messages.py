@@ -95,19 +95,47 @@ class Part(NamedTuple):
     effective: str | None = None
 
 
+class ArmChanges(NamedTuple):
+    """What one arm of a comparison asks for; a target that it leaves out keeps its old value.
+
+    Attributes:
+        name: What the arm is called: `A`, `classic`.
+        changes: What it sets; none for the machine as it is.
+    """
+
+    name: str
+    changes: tuple[Change, ...]
+
+
+class Arm(NamedTuple):
+    """One arm of a comparison.
+
+    Attributes:
+        name: What it is called.
+        items: The targets of all arms, in an order that all arms share: what this one wants of
+            each, and how it came out when this arm was last in force.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+
+
 class Plan(NamedTuple):
     """Changes checked against the machine; nothing is written.
 
     Attributes:
-        items: One for each change, in the order in which they would be written.
+        items: One for each change, in the order in which they would be written; of a comparison
+            those of its first arm.
         warnings: Sentences for the operator.
         hash: Digest of the changes and of the values they start from. `Apply` repeats it, so
             that what is applied is exactly what was shown.
+        arms: The arms of a comparison, else ().
     """
 
     items: tuple[Item, ...]
     warnings: tuple[str, ...]
     hash: str
+    arms: tuple[Arm, ...] = ()
 
 
 class Trial(NamedTuple):
@@ -130,6 +158,9 @@ class Trial(NamedTuple):
         message: Why the operator did it, as they said with `--message`.
         title: What was applied, for a list: `profile classic` or `vm.swappiness`.
         undo_of: Id of the kept trial that this one puts back, or None.
+        arm: The arm of a comparison that is, or was last, in force; "" for a plain trial. `items`
+            are its items.
+        arms: The arms of a comparison, else ().
     """
 
     id: str
@@ -148,6 +179,8 @@ class Trial(NamedTuple):
     message: str = ""
     title: str = ""
     undo_of: str | None = None
+    arm: str = ""
+    arms: tuple[Arm, ...] = ()
 
 
 class Caller(NamedTuple):
@@ -193,6 +226,22 @@ class Account(NamedTuple):
     begun: Caller | None = None
     ended: Caller | None = None
     ended_at: float | None = None
+
+
+class Past(NamedTuple):
+    """A page of the journal.
+
+    Attributes:
+        trials: The newest first, each as its last line has it.
+        accounts: What else the journal knows of each of them, in the same order.
+        damaged: How many lines of the whole journal cannot be read.
+        more: Whether older trials are left; the next page is that `before` the last number here.
+    """
+
+    trials: tuple[Trial, ...]
+    accounts: tuple[Account, ...] = ()
+    damaged: int = 0
+    more: bool = False
 
 
 class Layer(NamedTuple):
@@ -263,7 +312,10 @@ R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any of the records ab
 
 _RECORDS = {
     record.__name__: record
-    for record in (Change, Item, Part, Plan, Trial, Caller, Account, Layer, HelloReply, PublicState)
+    for record in (
+        Change, ArmChanges, Item, Part, Arm, Plan, Trial, Caller, Account, Past, Layer, HelloReply,
+        PublicState,
+    )
 }  # fmt: skip
 _SCALARS = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 

@@ -154,23 +154,26 @@ def make_plan(kernel: KernelIO, changes: Sequence[Change], *, force: bool = Fals
     """
     if len(changes) > CHANGES_MAX:
         raise Refusal("", "", f"a plan takes at most {CHANGES_MAX} changes")
-    ordered = sorted(changes, key=_rank)
+    ordered = sorted(changes, key=lambda change: rank(change.knob, change.value))
     items = tuple(_item(kernel, change) for change in ordered)
-    _refuse_doubles(kernel, items)
+    refuse_doubles(kernel, items)
     if not force:
         try:
             _guard_memory(kernel, items)
             _guard_commit(kernel, items)
         except OSError as error:
             raise Refusal("", "", f"memory cannot be checked ({error_name(error)})") from error
-    return Plan(items, tuple(_warnings(items)), _digest(kernel, items))
+    return Plan(items, tuple(_warnings(items)), digest(kernel, items))
 
 
-def _rank(change: Change) -> int:
-    """Where a change goes: strict accounting is left first and entered last of the globals."""
-    if change.knob == "vm.overcommit_memory":
-        return 1 if change.value == "2" else -1
-    return ORDER.get(change.knob, 0)
+def rank(knob: str, value: str) -> int:
+    """When a value is written, on the way there or back: lower ones first.
+
+    Strict accounting is left first and entered last of the globals.
+    """
+    if knob == "vm.overcommit_memory":
+        return 1 if value == "2" else -1
+    return ORDER.get(knob, 0)
 
 
 def _item(kernel: KernelIO, change: Change) -> Item:
@@ -231,7 +234,7 @@ def _note(knob: Knob, old: str, value: str, choices: tuple[str, ...]) -> str:
     return ""
 
 
-def _refuse_doubles(kernel: KernelIO, items: tuple[Item, ...]) -> None:
+def refuse_doubles(kernel: KernelIO, items: tuple[Item, ...]) -> None:
     """Refuse a target named twice and a pool sized in two ways."""
     seen: set[tuple[str, str]] = set()
     pools: dict[str, set[str]] = {}
@@ -301,7 +304,7 @@ def _warnings(items: Iterable[Item]) -> list[str]:
     return warnings
 
 
-def _digest(kernel: KernelIO, items: tuple[Item, ...]) -> str:
+def digest(kernel: KernelIO, items: tuple[Item, ...]) -> str:
     """Digest of the changes, of the values they start from and of the devices they are for."""
     text = json.dumps(
         [
