@@ -142,6 +142,13 @@ class DemoKernel:
         kib = _number(path, value, 0, _UINT_MAX)
         self._files.put(path, str(kib // _PAGE_KIB * _PAGE_KIB))
 
+    def _compact(self, _path: str, _value: str) -> None:
+        self._world.compact()
+
+    def _drop_cache(self, path: str, value: str) -> None:
+        if _number(path, value, 1, 4) & 1:
+            self._world.drop_cache()
+
     def _default_pool(self, path: str, value: str) -> None:
         self._pool(path, value, str(_DEFAULT_POOL_KIB))
 
@@ -188,6 +195,8 @@ _RULES: tuple[tuple[str, Callable[..., None]], ...] = (
     *((re.escape(path), DemoKernel._store) for path in _BOUNDS),
     (rf"{_VM}/overcommit_(ratio|kbytes)", DemoKernel._overcommit),
     (rf"{_VM}/nr_hugepages", DemoKernel._default_pool),
+    (rf"{_VM}/compact_memory", DemoKernel._compact),
+    (rf"{_VM}/drop_caches", DemoKernel._drop_cache),
     (rf"{MM}/hugepages/hugepages-(\d+)kB/nr_hugepages", DemoKernel._pool),
     (rf"{NODE}/node(\d+)/hugepages/hugepages-(\d+)kB/nr_hugepages", DemoKernel._node_pool),
     (rf"{_THP}/enabled", DemoKernel._thp_enabled),

@@ -47,6 +47,8 @@ _SYSCTL = {
     "vm/nr_hugepages_mempolicy": 0,
     "vm/nr_overcommit_hugepages": 0,
     "vm/swappiness": 60,
+    "vm/compact_memory": "",
+    "vm/drop_caches": "",
     "vm/min_free_kbytes": 67584,
     "vm/zone_reclaim_mode": 0,
     "vm/max_map_count": 65530,

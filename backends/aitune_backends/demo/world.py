@@ -28,6 +28,7 @@ _LEAST_FREE_KIB = 2 * _GIB_KIB
 _BUFFERS_KIB = 412_340
 _RECLAIMABLE_KIB = 2_214_908
 _SHMEM_KIB = 1_688_212
+_CACHE_LEAST_KIB = _BUFFERS_KIB + _RECLAIMABLE_KIB + _GIB_KIB
 _KERNEL_KIB = 6_311_552
 _COMMITTED_KIB = round(198.4 * _GIB_KIB)
 
@@ -35,6 +36,7 @@ _COMMITTED_KIB = round(198.4 * _GIB_KIB)
 _BLOCK_SHARE = (98_211.5 / (402.2 * 512), 102_930.5 / (402.2 * 512))
 # Whole GiB are rarer still once a machine has run for a while.
 _GIGANTIC_FITS = (3, 2)
+_GIGANTIC_FITS_COMPACTED = (61, 58)
 
 _READ_SHARES = (1.53, 1.52, 1.53, 1.52)
 _READING_CORES = 8
@@ -74,6 +76,8 @@ class World:
         self._files = files
         self._seed = seed
         self._now = at
+        self._gigantic_fits = _GIGANTIC_FITS
+        self._dropped_kib = 0
         self._vllm = Vllm(files)
         self.settle()
 
@@ -103,16 +107,32 @@ class World:
         self._write_disks(now)
         self._vllm.write(now)
 
+    def compact(self) -> None:
+        """Move pages together: there are more whole GiB then."""
+        with self._files.lock:
+            self._gigantic_fits = _GIGANTIC_FITS_COMPACTED
+            self.settle()
+
+    def drop_cache(self) -> None:
+        """Forget the page cache; what is read later fills it again."""
+        with self._files.lock:
+            self._dropped_kib = scene(self._now).cache_kib
+            self.settle()
+
     def fits(self, size_kib: int, node: int) -> int:
         """How many more huge pages of a size could be made on a node now."""
         with self._files.lock:
             now = scene(self._now)
-            free = MEMORY_KIB - now.used_kib - now.cache_kib
+            free = MEMORY_KIB - now.used_kib - self._cache_kib(now)
             blocks = int(free / 2048 * _BLOCK_SHARE[node]) * 2048 - self._pools_kib(node)
             fits = max(0, blocks // size_kib)
             if size_kib < _GIB_KIB:
                 return fits
-            return min(fits, max(0, _GIGANTIC_FITS[node] - self._pages(size_kib, node)))
+            return min(fits, max(0, self._gigantic_fits[node] - self._pages(size_kib, node)))
+
+    def _cache_kib(self, now: Scene) -> int:
+        """The page cache; buffers and what else counts as such stay when it is dropped."""
+        return max(_CACHE_LEAST_KIB, now.cache_kib - self._dropped_kib)
 
     def _pages(self, size_kib: int, node: int) -> int:
         return int(
@@ -125,7 +145,7 @@ class World:
     def _accounts(self, now: Scene) -> Accounts:
         huge = sum(self._pools_kib(node) for node in NODES)
         room = MEMORY_KIB - now.used_kib - huge - _LEAST_FREE_KIB
-        cache = max(0, min(now.cache_kib, room))
+        cache = max(0, min(self._cache_kib(now), room))
         return Accounts(now.used_kib, cache, huge, MEMORY_KIB - now.used_kib - cache - huge)
 
     def _write_memory(self, now: Scene) -> None:

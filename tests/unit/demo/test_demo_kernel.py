@@ -160,3 +160,23 @@ def test_a_wrong_write_is_refused_and_changes_nothing(
     assert refused.value.errno == code
     if before is not None:
         assert demo.kernel.read(path) == before
+
+
+def test_compaction_makes_room_for_gigantic_pages(demo: DemoMachine) -> None:
+    pool = "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
+    demo.kernel.write(pool, "64")
+    assert value(demo, pool) == "5"
+    demo.kernel.write("/proc/sys/vm/compact_memory", "1")
+    demo.kernel.write(pool, "64")
+    assert value(demo, pool) == "64"
+
+
+def test_a_dropped_cache_is_free_memory(demo: DemoMachine) -> None:
+    def cached() -> int:
+        found = re.search(r"\nCached: *(\d+)", demo.kernel.read("/proc/meminfo"))
+        assert found
+        return int(found[1])
+
+    before = cached()
+    demo.kernel.write("/proc/sys/vm/drop_caches", "1")
+    assert 0 < cached() < before / 10

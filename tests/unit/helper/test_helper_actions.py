@@ -14,14 +14,14 @@ from tests.unit.helper.test_helper_server import HELLO, Client
 
 from aitune_helper import messages
 from aitune_helper.actions import ACTIONS
-from aitune_helper.journal import decode
 from aitune_helper.knobs import KNOBS
+from aitune_helper.past import decode
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aitune_helper.journal import Entry
+    from aitune_helper.past import Entry
 
 OTHER = OPS._replace(uid=1001, name="guest")
 
