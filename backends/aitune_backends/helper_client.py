@@ -112,15 +112,17 @@ class Session:
             hello_timeout: Seconds to wait for the answer; None while somebody may be typing.
 
         Raises:
-            HelperError: `gone` without an answer, `protocol` with one that is none of ours.
+            HelperError: `no-answer` without one, `protocol` with one that is none of ours.
         """
         self._channel = Channel(connected)
         self._child = child
         self._calling = threading.Lock()
         greeting = {"protocol_max": PROTOCOL, "client": CLIENT, "client_version": VERSION}
+        self._greeted = False
         try:
             reply, _ = self._exchange("Hello", greeting, timeout=hello_timeout, at_once=True)
             self.hello: HelloReply = _read(HelloReply, reply)
+            self._greeted = True
         except BaseException:
             self.close()
             raise
@@ -215,6 +217,10 @@ class Session:
         """Take knobs out of the files that set them at boot; returns the files changed."""
         reply = self._call("Unpersist", {"knobs": list(knob_ids)})
         return _read(_Files, reply).files
+
+    def act(self, action: str) -> None:
+        """Have the kernel do something once; nothing can take it back."""
+        self._call("Act", {"action": action})
 
     def cancel(self) -> None:
         """Ask a running `apply` of another thread to stop and to put back what it wrote."""
@@ -313,7 +319,8 @@ class Session:
 
     def _gone(self, error: ChannelError) -> HelperError:
         said = self._child.last_words() if self._child is not None else ""
-        return helper_errors.gone(said or str(error))
+        ending = helper_errors.gone if self._greeted else helper_errors.no_answer
+        return ending(said or str(error))
 
 
 class HelperLink(Protocol):
@@ -375,7 +382,7 @@ def _start(command: Sequence[str], hello_timeout: float | None, *, by_sudo: bool
     try:
         return Session(ours, child, hello_timeout=hello_timeout)
     except HelperError as error:
-        if by_sudo and error.code == "gone" and child.is_refused_sudo():
+        if by_sudo and error.code == "no-answer" and child.is_refused_sudo():
             raise elevation.not_granted(child.last_words()) from error
         raise
 

@@ -23,7 +23,7 @@ class HelperError(Exception):
     Attributes:
         code: A word for programs: `stale`, `busy`, `refused`, `expired`, `nothing-pending`,
             `not-yours`, `journal`, `no-guardian`, `protocol`, `outdated`, `persist`, `corrupt`,
-            `gone`, `not-installed`, `not-elevated`.
+            `gone` (in the middle of a call), `no-answer`, `not-installed`, `not-elevated`.
         message: The operator's sentence: what is true now.
         hint: What to do about it on a command line, or "".
         trial: The trial it is about, where there is one.
@@ -62,9 +62,17 @@ class NotElevated(HelperError):  # noqa: N818 - named for the state the operator
 
 
 def gone(reason: str = "") -> HelperError:
-    """The connection ended in the middle of something."""
-    return HelperError("gone", f"{sentences.HELPER_GONE[:-1]}: {reason.rstrip('.')}." if reason
-                       else sentences.HELPER_GONE)  # fmt: skip
+    """The connection ended in the middle of a call: what was asked may be done or not."""
+    return HelperError("gone", _because(sentences.HELPER_GONE, reason), sentences.GUARDIAN_ACTS)
+
+
+def no_answer(reason: str = "") -> HelperError:
+    """A helper was started and ended without a hello."""
+    return HelperError("no-answer", _because(sentences.HELPER_SILENT, reason))
+
+
+def _because(sentence: str, reason: str) -> str:
+    return f"{sentence[:-1]}: {reason.rstrip('.')}." if reason else sentence
 
 
 def malformed(reason: object) -> HelperError:

@@ -24,7 +24,11 @@ from aitune_helper.messages import (
 )
 
 NOTHING_PENDING = "Nothing is on trial: there is nothing to keep or to put back."
-HELPER_GONE = "The root helper ended before it answered."
+HELPER_SILENT = "The root helper ended before it answered."
+HELPER_GONE = "The root helper ended in the middle of this."
+GUARDIAN_ACTS = (
+    "Its guardian puts back in time what is on trial; `aitune-tui journal` says how it ended."
+)
 NO_HELPER = "The root helper is not installed; changing a setting needs it."
 NEEDS_ROOT = "Changing a setting needs root, and sudo did not grant it."
 CAPTURE = "A capture cannot be changed."

@@ -228,7 +228,7 @@ class Changing:
             app.ask_install(error.message)
         else:
             kind: rules.NoticeKind = "differs" if error.code in {"busy", "stale"} else "failed"
-            if error.code == "gone":
+            if error.code in {"gone", "no-answer"}:
                 app.set_state(replace(app.state, helper="asleep"))
             app.note(kind, sentences.refusal(error))
         app.looker.hurry()

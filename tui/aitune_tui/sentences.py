@@ -47,7 +47,8 @@ _WHAT_TO_DO = {
     "not-installed": "w installs it.",
     "outdated": "w installs the one that belongs to this program.",
     "protocol": "w installs the one that belongs to this program.",
-    "gone": "w starts it again.",
+    "gone": "What is on trial goes back in time all the same. w starts it again.",
+    "no-answer": "w starts it again.",
     "not-yours": "Its owner keeps it or puts it back.",
 }
 

@@ -101,7 +101,8 @@ def test_a_capture_cannot_be_changed(command: str, tmp_path: Path) -> None:
     [
         (NotInstalled("It is not installed."), 4),
         (NotElevated("sudo did not grant it."), 4),
-        (HelperError("gone", "It ended."), 4),
+        (HelperError("no-answer", "It did not begin."), 4),
+        (HelperError("gone", "It ended."), 70),
         (HelperError("journal", "No journal."), 1),  # a full disk is no matter of rights
         (HelperError("no-guardian", "No guardian."), 1),
         (HelperError("stale", "It changed."), 1),

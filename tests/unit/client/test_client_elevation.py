@@ -132,7 +132,7 @@ def test_a_helper_that_breaks_is_no_question_of_passwords(link: RealLink, sudo: 
     with pytest.raises(HelperError) as caught:
         link.connect(ask=True)
     assert len(sudo.calls) == 1
-    assert caught.value.code == "gone"
+    assert caught.value.code == "no-answer"
     assert "no interpreter" in caught.value.message
 
 

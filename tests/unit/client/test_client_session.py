@@ -241,7 +241,7 @@ def test_a_peer_out_of_the_protocol_is_an_error(
 def test_no_hello_is_an_error_in_time(peer: Peer) -> None:
     with pytest.raises(HelperError) as caught:
         Session(peer.ours, hello_timeout=0.05)
-    assert caught.value.code == "gone"
+    assert caught.value.code == "no-answer"
 
 
 def test_more_fields_than_we_know_are_passed_over(peer: Peer) -> None:

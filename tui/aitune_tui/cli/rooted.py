@@ -17,6 +17,7 @@ from aitune_helper.messages import PARTIAL as PARTIAL_ITEM
 from aitune_tui.cli import output
 from aitune_tui.cli.common import (
     BUSY,
+    FAULT,
     NOT_AS_WANTED,
     NOT_PERMITTED,
     USAGE,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from aitune_backends.machine import Machine
     from aitune_helper.messages import Item, Trial
 
-# What a command ends with when the helper says no; everything else is a matter of rights.
+# What a command ends with when the helper says no; everything else is a matter of rights. A helper
+# that dies in the middle of a call is a fault of ours, and no outcome: its guardian ends the rest.
 _STATUS = {
     "stale": NOT_AS_WANTED,
     "expired": NOT_AS_WANTED,
@@ -46,6 +48,7 @@ _STATUS = {
     "not-done": NOT_AS_WANTED,
     "journal": NOT_AS_WANTED,
     "no-guardian": NOT_AS_WANTED,
+    "gone": FAULT,
     "refused": USAGE,
     "busy": BUSY,
 }
