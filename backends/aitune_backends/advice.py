@@ -185,6 +185,7 @@ def _read_ahead_inert(subject: Subject, situation: Situation) -> Inert | None:
 
 _INERT: Mapping[str, Callable[[Subject, Situation], Inert | None]] = {
     "vm.overcommit_ratio": _ratio_inert,
+    "vm.overcommit_kbytes": _ratio_inert,
     "vm.swappiness": _swappiness_inert,
     "kernel.numa_balancing": _balancing_inert,
     "block.read_ahead_kb": _read_ahead_inert,

@@ -118,6 +118,7 @@ class CpuSampler:
                 break
         for name in self._governors.due(since_s, _SETTINGS_EVERY_S, _GOVERNORS):
             self._read_governor(name)
+            self._read_preference(name)
         for name in self._limits.due(since_s, _SETTINGS_EVERY_S, _LIMITS):
             self._read_limits(name)
         return tuple(self._policies.values())
@@ -146,6 +147,7 @@ class CpuSampler:
             self._policies[name] = Policy(
                 name, old.cpus, old.driver, old.governor, old.governors, khz,
                 old.min_khz, old.max_khz, old.hardware_min_khz, old.hardware_max_khz,
+                preference=old.preference, preferences=old.preferences,
             )  # fmt: skip
 
     def _read_governor(self, name: str) -> None:
@@ -160,6 +162,18 @@ class CpuSampler:
                 self._policies[name] = replace(old, governor=governor)
         elif (governor or None) != old.governor:
             self._policies[name] = self._whole(name)
+
+    def _read_preference(self, name: str) -> None:
+        old = self._policies[name]
+        if not old.preferences:
+            return
+        path = f"{cpufreq.DIRECTORY}/{name}/energy_performance_preference"
+        try:
+            preference = first_line(self._files.seldom(path)) or None
+        except OSError:
+            preference = None
+        if preference != old.preference:
+            self._policies[name] = replace(old, preference=preference)
 
     def _read_limits(self, name: str) -> None:
         old = self._policies[name]

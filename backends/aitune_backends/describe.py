@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aitune_backends.advice import Situation, Subject, memory_text, why_inert
 from aitune_backends.catalogue import ENTRIES, Meaning, size_text
 from aitune_helper import plan
-from aitune_helper.knobs import KNOBS
+from aitune_helper.knobs import KNOBS, other_half
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from aitune_helper.messages import Item
 
 INERT_RISK = "inert"
+# What is put back along with a setting and is none of its own, in words.
+_HIDDEN = {"vm.min_free": "min_free_kbytes", "block.iosched.": "the scheduler's own options"}
 
 # Shares of the available memory above which growing a pool is worth a warning.
 _MEDIUM_SHARE = 0.1
@@ -139,7 +141,8 @@ def _fields(item: Item, facts: Facts) -> Mapping[str, str]:
     return {
         "instance": item.instance or "this machine",
         "value": item.requested,
-        "value_size": _reach(item.requested),
+        "value_size": f"up to {_amount(item)}",
+        "amount": _amount(item),
         "available": _memory(facts.available, "the available memory"),
         "committed": f"; {_memory(facts.committed, 'an unknown amount')} are promised now",
         "commit_limit": _memory(facts.commit_limit, "only up to a limit"),
@@ -147,8 +150,12 @@ def _fields(item: Item, facts: Facts) -> Mapping[str, str]:
     }
 
 
-def _reach(kib: str) -> str:
-    return f"up to {memory_text(int(kib) * 1024)}" if kib.isdecimal() else ""
+def _amount(item: Item) -> str:
+    """A value of KiB or bytes in words."""
+    if not item.requested.isdecimal():
+        return ""
+    number = int(item.requested)
+    return memory_text(number * 1024 if KNOBS[item.knob].unit == "KiB" else number)
 
 
 def _memory(size: int | None, unknown: str) -> str:
@@ -215,8 +222,18 @@ def _undo(item: Item, facts: Facts) -> str:
         if int(item.requested) < int(item.old):
             return f"{text}. Fewer pages may come back."
         return f"{text}."
-    names = " and ".join(coupled.partition(".")[2] for coupled in knob.coupled)
-    return f"{text}, and {names} if that moved." if names else f"{text}."
+    half = other_half(knob)
+    if half is not None:  # of the two the one that counted is written
+        return f"{text}, or {half.id} where that counted before."
+    names = [name.partition(".")[2] for name in knob.coupled if KNOBS[name].offered]
+    names += [_HIDDEN[kind] for kind in _HIDDEN if any(kind in name for name in knob.coupled)]
+    return f"{text}, and {brief_and(names)} if that moved." if names else f"{text}."
+
+
+def brief_and(names: Sequence[str]) -> str:
+    """Names for a sentence: `a`, `a and b`, `a, b and c`."""
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def _commit_limit(memory: plan.Memory, ratio: str | None) -> int | None:

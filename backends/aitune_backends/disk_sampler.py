@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aitune_backends.host import Host
     from aitune_backends.kept import KeptFiles
 
-# Devices whose queue is read in one tick at most; three files each.
+# Devices whose queue is read in one tick at most; four files each.
 _SETTINGS = 3
 _SETTINGS_EVERY_S = 5.0
 
@@ -95,7 +95,7 @@ class DiskSampler:
             self._disks[name] = Disk(
                 name, disk.size, disk.model, disk.rotational, disk.node, disk.scheduler,
                 disk.schedulers, disk.read_ahead_kib, disk.nr_requests, moved.in_flight,
-                read, written, disk.slaves, disk.diskseq,
+                read, written, disk.slaves, disk.diskseq, disk.max_sectors_kib,
             )  # fmt: skip
 
     def _start_afresh(self, name: str) -> None:
@@ -125,6 +125,7 @@ class DiskSampler:
             schedulers=schedulers,
             read_ahead_kib=parse_int(self._seldom(f"{name}/queue/read_ahead_kb")),
             nr_requests=parse_int(self._seldom(f"{name}/queue/nr_requests")),
+            max_sectors_kib=parse_int(self._seldom(f"{name}/queue/max_sectors_kb")),
         )
         if new != old:
             self._disks[name] = new

@@ -81,6 +81,9 @@ class Pressure:
 class Policy:
     """One cpufreq policy: the unit in which governors and limits are set. Frequencies in kHz.
 
+    `preference` is the processor's own between speed and saving (EPP), None where the driver
+    leaves it none.
+
     `current_khz` is what the kernel last measured or asked for; None when the policy's CPUs are
     offline, and `error` then says so.
     """
@@ -96,6 +99,8 @@ class Policy:
     hardware_min_khz: int | None
     hardware_max_khz: int | None
     error: str = ""
+    preference: str | None = None
+    preferences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ class Disk:
     write_rate: float | None
     slaves: tuple[str, ...] = ()
     diskseq: str = ""
+    max_sectors_kib: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class _Survey:
             if knob.id in POOLS:
                 yield from self._pool(knob)
             elif knob.scope == POLICY:
-                yield from self._governors(knob)
+                yield from self._of_policies(knob)
             elif knob.scope == DISK:
                 yield from self._queues(knob)
             elif knob.id != DEFAULT_POOL:
@@ -118,15 +118,18 @@ class _Survey:
             instance = "" if pool.node is None else f"node{pool.node}"
             yield self._judged(knob, Subject(knob.id, instance, str(pool.total), pool=pool))
 
-    def _governors(self, knob: Knob) -> Iterator[TargetStatus]:
-        if not self._policies:
+    def _of_policies(self, knob: Knob) -> Iterator[TargetStatus]:
+        """One of the settings of each policy; one row where no driver here knows it at all."""
+        found = [(policy, *_policy_value(knob, policy)) for policy in self._policies]
+        if not any(value is not None or policy.error for policy, value, _ in found):
             yield self._absent(knob)
+            return
         nodes = {cpu.number: cpu.node for cpu in self._cpus}
-        for policy in self._policies:
+        for policy, value, choices in found:
             note = _cores(policy.cpus, nodes)
-            if policy.governor is not None:
-                subject = Subject(knob.id, policy.name, policy.governor)
-                yield self._judged(knob, subject, choices=policy.governors, note=note)
+            if value is not None:
+                subject = Subject(knob.id, policy.name, value)
+                yield self._judged(knob, subject, choices=choices, note=note)
             elif policy.error:
                 yield self._unread(knob, policy.name, policy.error, note=note)
             else:
@@ -215,6 +218,13 @@ def _read(host: Host, knob: Knob) -> str | OSError:
         return error
 
 
+def _policy_value(knob: Knob, policy: Policy) -> tuple[str | None, tuple[str, ...]]:
+    """One setting of a policy, None where it has none, and the words it can be set to."""
+    if knob.id == "cpu.governor":
+        return policy.governor, policy.governors
+    return policy.preference, tuple(w for w in policy.preferences if w in knob.choices)
+
+
 def _queue_value(knob: Knob, disk: Disk) -> str | None:
     """One value of a disk's queue; None where it has none, or none that means anything."""
     if knob.id == "block.read_ahead_kb":
@@ -223,7 +233,8 @@ def _queue_value(knob: Knob, disk: Disk) -> str | None:
         return None
     if knob.id == "block.scheduler":
         return disk.scheduler
-    return None if disk.nr_requests is None else str(disk.nr_requests)
+    value = disk.nr_requests if knob.id == "block.nr_requests" else disk.max_sectors_kib
+    return None if value is None else str(value)
 
 
 def _why_no_queue(disk: Disk) -> str:

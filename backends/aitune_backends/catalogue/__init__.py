@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitune_backends.catalogue import block, huge_pages, memory, processors
+from aitune_backends.catalogue import block, huge_pages, memory, processors, written_data
 from aitune_backends.catalogue.entry import (
     BLOCK,
     CPU,
@@ -52,6 +52,7 @@ ENTRIES: Mapping[str, Entry] = {
         *huge_pages.ENTRIES,
         *memory.OVERCOMMIT_ENTRIES,
         *memory.NUMA_ENTRIES,
+        *written_data.ENTRIES,
         *processors.ENTRIES,
         *block.ENTRIES,
     )

@@ -105,4 +105,29 @@ NR_REQUESTS = Entry(
     absent=_ABSENT,
 )
 
-ENTRIES = (SCHEDULER, READ_AHEAD, NR_REQUESTS)
+MAX_SECTORS = Entry(
+    knob="block.max_sectors_kb",
+    title="Largest request to a disk",
+    group=BLOCK,
+    what=(
+        "How much one request to a disk may carry, in KiB: at most what max_hw_sectors_kb says "
+        "the hardware takes. The kernel chose a value when it found the disk."
+    ),
+    why="No source shows a load to gain from another value: leave it unless you measure.",
+    meaning=Meaning(
+        effect="Requests to {instance} carry {value_size} each.",
+        danger=(
+            "The kernel may raise read_ahead_kb with it, and never lowers that again; undo puts "
+            "both back."
+        ),
+        risk="low",
+        note="read_ahead_kb may be raised with it",
+        note_short="may raise read_ahead_kb",
+    ),
+    stars=0,
+    evidence="Nothing shows that another value helps, so none is advised.",
+    sources=(sources.SYSFS_BLOCK, sources.MEASURED_QUEUES),
+    absent=_ABSENT,
+)
+
+ENTRIES = (SCHEDULER, READ_AHEAD, NR_REQUESTS, MAX_SECTORS)

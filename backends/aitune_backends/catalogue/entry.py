@@ -32,6 +32,7 @@ GROUPS = (HUGE_PAGES, OVERCOMMIT, NUMA_AND_RECLAIM, CPU, BLOCK)
 _GENERAL_WORDS = {
     "value": "the new value",
     "value_size": "that far",
+    "amount": "that much",
     "available": "the available memory",
     "committed": "",
     "commit_limit": "only up to a limit",

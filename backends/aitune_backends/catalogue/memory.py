@@ -93,6 +93,29 @@ OVERCOMMIT_RATIO = Entry(
     absent="This kernel shows no overcommit settings.",
 )
 
+OVERCOMMIT_KBYTES = Entry(
+    knob="vm.overcommit_kbytes",
+    title="Amount of memory that may be promised",
+    group=OVERCOMMIT,
+    what=(
+        "In mode 2 alone: how much may be promised, in KiB; swap comes on top. It is "
+        "vm.overcommit_ratio as an amount: 0 means that the ratio counts, and setting one clears "
+        "the other."
+    ),
+    why="Outside mode 2 the kernel does not read it, whatever it says.",
+    meaning=Meaning(
+        effect="The kernel promises {amount}, and all of swap.",
+        danger="Set below what is promised now, new requests are refused at once.",
+        risk="medium",
+        note="requests beyond the new limit are refused",
+        note_short="moves the limit",
+    ),
+    stars=3,
+    evidence="Kernel documentation: it has an effect only when vm.overcommit_memory is 2.",
+    sources=(sources.OVERCOMMIT_ACCOUNTING, sources.MEASURED_OVERCOMMIT),
+    absent="This kernel knows the limit as a ratio alone.",
+)
+
 NUMA_BALANCING = Entry(
     knob="kernel.numa_balancing",
     title="Moving memory to the node that uses it",
@@ -177,5 +200,5 @@ SWAPPINESS = Entry(
     as_good_numbers=range(1, 10),
 )
 
-OVERCOMMIT_ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO)
+OVERCOMMIT_ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO, OVERCOMMIT_KBYTES)
 NUMA_ENTRIES = (NUMA_BALANCING, SWAPPINESS)

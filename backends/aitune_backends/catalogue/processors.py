@@ -66,4 +66,36 @@ GOVERNOR = Entry(
     differs="Vendors' guides for GPU servers set {advised}; what it gives depends on the work.",
 )
 
-ENTRIES = (GOVERNOR,)
+EPP = Entry(
+    knob="cpu.epp",
+    title="What the processor itself prefers",
+    group=CPU,
+    what=(
+        "Where intel_pstate or amd-pstate leaves the frequency to the processor: which the "
+        "processor prefers, speed (performance) or saving (power), and two steps between. The "
+        "governor performance sets it to performance and takes nothing else."
+    ),
+    why=(
+        "Under the governor powersave it decides how soon a core speeds up. Nobody published a "
+        "comparison that shows a model loading faster by it: measure yours."
+    ),
+    meaning=Meaning(
+        effect="The processor weighs speed against power as {value} says, for {instance}, at once.",
+        danger="Towards performance it takes more power; towards power it speeds up later.",
+        risk="low",
+        note="trades power for how soon a core speeds up",
+        note_short="power against speed",
+    ),
+    stars=2,
+    evidence=(
+        "TuneD throughput-performance sets performance, and so does the governor of that name, "
+        "which is what is advised; so nothing is advised here besides."
+    ),
+    sources=(sources.TUNED, sources.INTEL_PSTATE, sources.AMD_PSTATE),
+    absent=(
+        "The driver that sets frequencies here leaves no preference to the processor: "
+        "intel_pstate and amd-pstate do."
+    ),
+)
+
+ENTRIES = (GOVERNOR, EPP)

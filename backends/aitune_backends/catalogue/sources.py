@@ -12,6 +12,7 @@ SYSCTL_VM = _KERNEL + "admin-guide/sysctl/vm.rst"
 SYSCTL_KERNEL = _KERNEL + "admin-guide/sysctl/kernel.rst"
 CPUFREQ = _KERNEL + "admin-guide/pm/cpufreq.rst"
 INTEL_PSTATE = _KERNEL + "admin-guide/pm/intel_pstate.rst"
+AMD_PSTATE = _KERNEL + "admin-guide/pm/amd-pstate.rst"
 SYSFS_BLOCK = _KERNEL + "ABI/stable/sysfs-block"
 ELEVATOR_SOURCE = "Linux 6.12 block/elevator.c, elevator_get_default()"
 
@@ -32,4 +33,5 @@ LLAMA_CPP_28223 = "https://github.com/ggml-org/llama.cpp/pull/28223"
 
 MEASURED_POOLS = "measured by this project on Linux 6.1 and 6.12 guests of 2 GiB"
 MEASURED_OVERCOMMIT = "measured by this project on Linux 6.1, 6.12 and 6.18"
+MEASURED_QUEUES = "measured by this project on Linux 6.12 and 6.18, loop and virtual disks"
 MEASURED_READ_AHEAD = "measured by this project on Linux 6.18, cold reads from one virtual disk"

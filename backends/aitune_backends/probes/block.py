@@ -102,6 +102,7 @@ def read_disk(host: Host, read: Callable[[str], str], name: str) -> Disk:
         write_rate=None,
         slaves=tuple(sorted(host.names(f"{directory}/slaves"), key=natural)),
         diskseq=text("diskseq"),
+        max_sectors_kib=parse_int(text("queue/max_sectors_kb")),
     )
 
 

@@ -58,6 +58,8 @@ def read_policy(read: Callable[[str], str], name: str) -> Policy:
         max_khz=parse_khz(text("scaling_max_freq")),
         hardware_min_khz=parse_khz(text("cpuinfo_min_freq")),
         hardware_max_khz=parse_khz(text("cpuinfo_max_freq")),
+        preference=text("energy_performance_preference") or None,
+        preferences=tuple(text("energy_performance_available_preferences").split()),
         error=error,
     )
 

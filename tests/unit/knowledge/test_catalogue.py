@@ -12,7 +12,8 @@ from aitune_helper.knobs import KNOBS
 
 KNOWN_SOURCES = {value for name, value in vars(sources).items() if name.isupper()}
 FIELDS = {
-    "instance", "value", "value_size", "available", "committed", "commit_limit", "tendency",
+    "instance", "value", "value_size", "amount", "available", "committed", "commit_limit",
+    "tendency",
 }  # fmt: skip
 PROMISES = re.compile(r"\b(faster|speed up|speeds up|improve\w*|boost\w*)\b")
 
@@ -65,7 +66,7 @@ def test_texts_are_sentences_with_known_fields(entry: Entry) -> None:
     assert entry.group in GROUPS
 
 
-@pytest.mark.parametrize("knob", ["block.scheduler", "cpu.governor"])
+@pytest.mark.parametrize("knob", ["block.scheduler", "cpu.governor", "cpu.epp"])
 def test_schedulers_and_governors_promise_no_speed(knob: str) -> None:
     entry = ENTRIES[knob]
     for text in (entry.differs, *(m.effect for m in meanings(entry))):

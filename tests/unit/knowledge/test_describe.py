@@ -78,7 +78,9 @@ def test_undo_names_what_moves_along(tmp_path: Path) -> None:
     assert found["thp.enabled@"].undo == (
         "writes madvise back, read 12:04:29, and min_free_kbytes if that moved."
     )
-    assert "nr_requests and read_ahead_kb" in found["block.scheduler@nvme2n1"].undo
+    assert found["block.scheduler@nvme2n1"].undo.endswith(
+        "and nr_requests, read_ahead_kb and the scheduler's own options if that moved."
+    )
 
 
 def test_read_ahead_below_an_array_is_inert(tmp_path: Path) -> None:

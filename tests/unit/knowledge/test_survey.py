@@ -65,8 +65,11 @@ def test_groups_stay_together_in_the_catalogues_order(tmp_path: Path) -> None:
     knobs = list(dict.fromkeys(t.knob for t in survey(made_trees.two_nodes(tmp_path))))
     assert knobs == [
         "hugepages.2048kB", "hugepages.1048576kB", "thp.enabled", "thp.defrag",
-        "vm.overcommit_memory", "vm.overcommit_ratio", "kernel.numa_balancing", "vm.swappiness",
-        "cpu.governor", "block.scheduler", "block.read_ahead_kb", "block.nr_requests",
+        "vm.overcommit_memory", "vm.overcommit_ratio", "vm.overcommit_kbytes",
+        "kernel.numa_balancing", "vm.swappiness", "vm.dirty_ratio", "vm.dirty_bytes",
+        "vm.dirty_background_ratio", "vm.dirty_background_bytes",
+        "cpu.governor", "cpu.epp", "block.scheduler", "block.read_ahead_kb", "block.nr_requests",
+        "block.max_sectors_kb",
     ]  # fmt: skip
 
 
@@ -127,11 +130,13 @@ def a_sample(*, policies: int = 0, disks: int = 0) -> Sample:
         cpus=tuple(Cpu(n, n % 2, online=True) for n in range(policies)),
         policies=tuple(
             Policy(f"policy{n}", (n,), "intel_pstate", "powersave", ("performance", "powersave"),
-                   None, None, None, None, None)
+                   None, None, None, None, None, preference="balance_power",
+                   preferences=("default", "performance", "balance_power"))
             for n in range(policies)
         ),
         disks=tuple(
-            Disk(f"nvme{n}n1", 0, "X", False, 0, "none", ("none",), 128, 1023, 0, None, None)
+            Disk(f"nvme{n}n1", 0, "X", False, 0, "none", ("none",), 128, 1023, 0, None, None,
+                 max_sectors_kib=256)
             for n in range(disks)
         ),
     )  # fmt: skip
@@ -143,6 +148,10 @@ def test_a_sample_is_not_read_again(tmp_path: Path) -> None:
     assert at(targets, "cpu.governor", "policy1").value == "powersave"
     assert at(targets, "cpu.governor", "policy1").note == "cpu 1, node1"
     assert at(targets, "block.scheduler", "nvme0n1").value == "none"
+    assert at(targets, "block.max_sectors_kb", "nvme0n1").value == "256"
+    preference = at(targets, "cpu.epp", "policy1")
+    assert (preference.value, preference.state) == ("balance_power", INFO)
+    assert preference.choices == ("performance", "balance_power"), "default is no preference"
     pool = at(targets, "hugepages.2048kB")
     assert (pool.value, pool.state) == ("64", INERT)
 
@@ -173,8 +182,8 @@ def test_a_large_machine_costs_no_reading_beyond_the_global_settings(tmp_path: P
     start = time.process_time()
     targets = survey(host, sample)
     cost = time.process_time() - start
-    assert len(targets) == 1 + 6 + 512 + 3 * 64
-    assert len(host.opened) < 15
+    assert len(targets) == 1 + 11 + 2 * 512 + 4 * 64
+    assert len(host.opened) < 20
     assert cost < 0.5  # a few milliseconds; the bound only catches a change of order
 
 
