@@ -1,20 +1,38 @@
 """Helpers of this checkout on the running kernel, with their state in a directory of the test.
 
-`python helper_runner.py serve BASE` answers on its standard input and output;
-`python helper_runner.py once BASE TTL KNOB@INSTANCE=VALUE…` applies and ends, as if killed gently.
+`python helper_runner.py serve BASE` answers on its standard input and output.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from aitune_helper import apply, guardian, places, server, trial
+from aitune_helper import guardian, places, server, trial
 from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
 from aitune_helper.messages import Change
 
-# The time for one step, after which a helper that died while applying is given up.
-STEP_GRACE_S = 0.4
+
+class NoGuardian:
+    """A guardian that says it watches, and does not: as if root had killed it."""
+
+    kind = "none"
+
+    def __init__(self, trials: trial.Trials) -> None:
+        """Nothing runs."""
+
+    def start(self) -> None:
+        """Nothing runs."""
+
+    def meet(self) -> None:
+        """Nothing runs."""
+
+    def arm(self, trial_id: str) -> None:
+        """Say so."""
+
+    def close(self) -> None:
+        """Nothing runs."""
 
 
 def places_in(base: str) -> places.Places:
@@ -22,20 +40,22 @@ def places_in(base: str) -> places.Places:
     return places.Places(base + "/run", base + "/state", base + "/etc")
 
 
-def make_core(base: str) -> server.Core:
-    """A helper's core with a guardian process."""
+def make_trials(base: str) -> trial.Trials:
+    """The trials of this machine, as its guardian sees them."""
     here = places_in(base)
-    kernel = RealKernel()
+    return trial.Trials(RealKernel(), here, Journal(here.journal))
 
-    def trials() -> trial.Trials:
-        return trial.Trials(kernel, here, Journal(here.journal))
 
-    return server.Core(
-        kernel,
-        here,
-        min_ttl_s=0.1,
-        guardian=lambda _: guardian.ProcessGuardian(here, trials),
-    )
+def make_core(
+    base: str, guarded: Callable[[trial.Trials], guardian.Guardian] | None = None
+) -> server.Core:
+    """A helper's core; with a guardian process if nothing else is said."""
+    here = places_in(base)
+
+    def process(_: trial.Trials) -> guardian.Guardian:
+        return guardian.ProcessGuardian(here, lambda: make_trials(base))
+
+    return server.Core(RealKernel(), here, min_ttl_s=0.1, guardian=guarded or process)
 
 
 def parse(text: str) -> Change:
@@ -45,17 +65,5 @@ def parse(text: str) -> Change:
     return Change(knob, instance, value)
 
 
-def once(base: str, ttl_s: float, texts: list[str]) -> None:
-    """Apply and leave it to the guardian."""
-    apply.STEP_GRACE_S = STEP_GRACE_S
-    core = make_core(base)
-    changes = tuple(parse(text) for text in texts)
-    wanted = apply.Wanted(changes, core.plan(changes, force=False).hash, ttl_s)
-    core.apply(wanted, trial.Caller(0, "root", attested=True))
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        server.serve(make_core(sys.argv[2]), 0, 1)
-    else:
-        once(sys.argv[2], float(sys.argv[3]), sys.argv[4:])
+    server.serve(make_core(sys.argv[2]), 0, 1)

@@ -1,32 +1,28 @@
-"""SIGKILL at every point of an apply: all is as before within the time, and the journal reads.
+"""SIGKILL at every call of every operation: old or kept, never half, and the journal says which.
 
-strace kills the helper at the Nth call of a kind; the guardian, which is not traced, does the rest.
+The operations are in `helper_killer`; here its workers are started side by side, each with settings
+of its own, since most of the time goes by in waiting for deadlines.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.helper_runner import make_core, places_in
-from tests.kernel.test_helper_real import (
-    RUNNER,
-    base,
-    classic,
-    loop,
-    no_guardian,
-    texts,
-    until,
-    value,
-)
+from tests import counted
+from tests.kernel import helper_killer
+from tests.kernel.test_helper_real import POOL, VM, other, value
 
-from aitune_helper import messages
-
-__all__ = ["base", "loop"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = [
     pytest.mark.root,
@@ -34,58 +30,94 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace kills at a chosen call"),
 ]
 
-TTL_S = "0.3"
-POINTS_MAX = 100
-# Every call by which the helper changes anything outside of itself.
-CALLS = ("write", "fsync", "rename", "flock", "ftruncate", "unlink", "sendto", "fork,clone,vfork")
+QUEUE = ("scheduler", "nr_requests", "read_ahead_kb")
+PATIENCE_S = 500
+# What each worker does. Some settings can last, and only those can be persisted.
+SHARES = (
+    ("overcommit_memory", ("apply", "keep")),
+    ("overcommit_ratio", ("undo", "extend")),
+    ("swappiness", ("keep with persist", "keep with persist again", "unpersist")),
+    ("nr_hugepages", ("apply, rolled back", "revert")),
+    ("", ("apply", "deadline")),
+    ("", ("apply, rolled back", "revert")),
+)
+POINTS_MIN = 100
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_killed_at_every_call_of_a_kind(base: str, loop: Path, call: str) -> None:
-    wanted = classic(loop)
-    before = {path: value(path) for path in wanted}
-    points = 0
-    while not killed_at(f"{base}/{points}", call, points + 1, texts(wanted)):
-        check_after(f"{base}/{points}", before)
-        points += 1
-        assert points < POINTS_MAX, "the helper never got to its end"
-    check_after(f"{base}/{points}", before)
-    # Rarer calls may not occur at all; of these there is one before and one after the first write.
-    assert points > 1 or call not in ("write", "rename", "fsync"), "no point was hit"
+@pytest.fixture
+def queues(tmp_path: Path) -> Iterator[list[Path]]:
+    """A loop device for each worker; they keep their settings when they are detached."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(_loop(tmp_path / f"image{n}")) for n in range(len(SHARES))]
 
 
-def check_after(here: str, before: dict[Path, str]) -> None:
-    """All is as it was, nothing is open, and the journal lost one line at most."""
-    until(lambda: {path: value(path) for path in before} == before)
-    until(lambda: settled(here))
-    if not Path(here, "state").exists():
-        return
-    core = make_core(here)
-    assert core.trials.pending() is None
-    history = core.trials.journal.history(9)
-    assert history.damaged <= 1
-    assert {trial.state for trial in history.trials} <= {messages.REVERTED_TRIAL, messages.APPLYING}
-    core.close()
-    until(lambda: no_guardian(here))
-    assert {path: value(path) for path in before} == before
+@contextlib.contextmanager
+def _loop(image: Path) -> Iterator[Path]:
+    image.touch()
+    os.truncate(image, 16 << 20)
+    device = subprocess.run(
+        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    queue = Path("/sys/block", Path(device).name, "queue")
+    before = {name: value(queue / name) for name in QUEUE}
+    try:
+        yield queue
+    finally:
+        for name, text in before.items():
+            (queue / name).write_text(text)
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
-def killed_at(here: str, call: str, number: int, wanted: list[str]) -> bool:
-    """Run an apply that is killed at a call; True if it came to its end."""
-    Path(here).mkdir()
+def settings(name: str, queue: Path) -> list[str]:
+    """What a worker changes: one setting of the machine, and the queue of its own disk."""
+    disk = queue.parent.name
+    choices = {
+        "overcommit_memory": ("1", "0"),
+        "overcommit_ratio": ("90", "80"),
+        "swappiness": ("10", "20"),
+    }
+    scheduler = other(queue / "scheduler", "mq-deadline", "none")
+    mine = [
+        f"block.scheduler@{disk}={scheduler}",
+        f"block.nr_requests@{disk}={other(queue / 'nr_requests', '64', '48')}",
+        f"block.read_ahead_kb@{disk}={other(queue / 'read_ahead_kb', '1024', '512')}",
+    ]
+    if name == "nr_hugepages":
+        return [f"hugepages.2048kB={int(value(POOL)) + 24}", *mine]
+    if name:
+        return [f"vm.{name}={other(VM / name, *choices[name])}", mine[1]]
+    return mine
+
+
+def test_killed_at_every_call_of_every_operation(tmp_path: Path, queues: list[Path]) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    kinds = call.split(",")
-    inject = [f"--inject={kind}:signal=KILL:when={number}" for kind in kinds]
-    done = subprocess.run(
-        ["strace", "-o", "/dev/null", "-e", f"trace={call}", *inject,
-         sys.executable, "-S", "-B", RUNNER, "once", here, TTL_S, *wanted],
-        env=environment, capture_output=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert done.returncode in (0, -9, 137), done.stderr.decode()
-    return done.returncode == 0
-
-
-def settled(here: str) -> bool:
-    """Whether no trial is open any more and its guardian is gone."""
-    private = Path(places_in(here).private)
-    return not private.exists() or (not Path(places_in(here).trial).exists() and no_guardian(here))
+    workers = []
+    for number, ((name, operations), queue) in enumerate(zip(SHARES, queues, strict=True)):
+        command = [
+            sys.executable, "-S", "-B", helper_killer.__file__, str(tmp_path / str(number)),
+            ";".join(operations), *settings(name, queue),
+        ]  # fmt: skip
+        workers.append(
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+    results = []
+    for worker in workers:
+        out, said = worker.communicate(timeout=PATIENCE_S)
+        assert worker.returncode == 0, said
+        results += [json.loads(line) for line in out.splitlines()]
+    points: Counter[str] = Counter()
+    for result in results:
+        points[result["operation"]] += result["points"]
+        counted.say(
+            "killed in {operation}: {points} points in {seconds} s, {outcomes}".format(**result)
+        )
+    counted.say(f"killed at {points.total()} points in all")
+    assert "\n".join(sentence for result in results for sentence in result["wrong"]) == ""
+    assert points.total() >= POINTS_MIN
+    assert set(points) == set(helper_killer.OPERATIONS)
+    for result in results:
+        assert result["missed"] * 4 <= result["points"], f"{result}: not where it was to be killed"
+        both = result["operation"].startswith(("keep", "undo", "unpersist"))
+        assert len(result["outcomes"]) == 1 + both, f"{result}: one of two outcomes never came"

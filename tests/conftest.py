@@ -1,0 +1,14 @@
+"""What every run of the tests says at its end besides pass and fail: how much was tried."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import counted
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if counted.LINES:
+        terminalreporter.section("how much was tried")
+        for line in counted.LINES:
+            terminalreporter.write_line(line)
