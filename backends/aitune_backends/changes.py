@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.advice import is_made_up
 from aitune_backends.catalogue import ENTRIES
+from aitune_backends.foreign import clean
 from aitune_backends.probes.numbers import parse_cpu_list
 from aitune_helper import knobs, plan
 from aitune_helper.kernelfs import has_total, instances
@@ -57,8 +58,8 @@ def target_name(knob: str, instance: str | None) -> str:
 
 
 def shown(text: str) -> str:
-    """Foreign text in a sentence of ours: shortened, control characters as `?`."""
-    text = "".join(char if char.isprintable() else "?" for char in text)
+    """Foreign text in a sentence of ours: shortened, and nothing in it acts."""
+    text = clean(text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 

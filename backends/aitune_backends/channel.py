@@ -6,6 +6,8 @@ import json
 import threading
 from typing import TYPE_CHECKING
 
+from aitune_backends.foreign import read_json
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
@@ -57,7 +59,7 @@ class Channel:
         """
         frame = self._frame(timeout)
         try:
-            reply = json.loads(frame)
+            reply = read_json(frame)
         except ValueError as error:
             raise ChannelError(f"not JSON: {error}") from error
         if not isinstance(reply, dict):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aitune_backends import sentences
+from aitune_backends.foreign import clean
 from aitune_backends.helper_bundle import bundle, bundle_sha256
 from aitune_backends.helper_errors import NotElevated, NotInstalled
 
@@ -86,7 +87,7 @@ class Child:
             self._process.wait(_LEAVE_TIMEOUT_S)
         self._reader.join(_LEAVE_TIMEOUT_S)
         line = next((line.strip() for line in reversed(self._lines) if line.strip()), "")
-        return "".join(char if char.isprintable() else "?" for char in line)[:300]
+        return clean(line)[:300]
 
     def is_refused_sudo(self) -> bool:
         """Whether it ended as a sudo does that did not start anything: status 1, and no other.

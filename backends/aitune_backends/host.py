@@ -284,7 +284,11 @@ def open_host(path: str | None = None) -> Iterator[Host]:
         return
     given = Path(path)
     try:
-        if given.is_dir():
+        is_directory = given.is_dir()
+    except OSError as error:  # such as a name too long to be one
+        raise HostError(f"{path} cannot be opened: {error.strerror}.") from error
+    try:
+        if is_directory:
             yield _host_below(given, path)
         else:
             with unpacked(given) as directory:

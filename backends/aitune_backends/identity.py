@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aitune_backends.foreign import clean
 from aitune_backends.probes import cpus, meminfo
 from aitune_backends.probes.numbers import natural
 from aitune_backends.readings import Identity
@@ -91,7 +92,7 @@ def parse_container_variable(environ: str) -> str:
     for variable in environ.split("\0"):
         name, _, value = variable.partition("=")
         if name == "container" and value:
-            return value
+            return clean(value)
     return ""
 
 

@@ -5,11 +5,11 @@ A line is `CRC32 SP JSON LF`; those that speak of a trial carry it whole, as it 
 
 from __future__ import annotations
 
-import json
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aitune_backends.foreign import read_json
 from aitune_helper.messages import Trial, from_object
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _entry(line: bytes) -> dict[str, object] | None:
     try:
         if int(checksum, 16) != zlib.crc32(body):
             return None
-        entry = json.loads(body)
+        entry = read_json(body)
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None

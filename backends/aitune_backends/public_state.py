@@ -6,11 +6,11 @@ nothing happens.
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aitune_backends.foreign import read_json
 from aitune_helper.messages import PublicState, from_object
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def parse_public(text: str) -> PublicState:
     Raises:
         ValueError: It is not what a helper writes.
     """
-    return from_object(PublicState, json.loads(text))
+    return from_object(PublicState, read_json(text))
 
 
 def seconds_left(trial: Trial, now: float | None = None) -> float | None:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from aitune_backends.foreign import clean
 from aitune_tui.cli import output
 from aitune_tui.cli.output import echo, note, prepare_streams, table
 
@@ -190,15 +191,23 @@ def report(failure: click.ClickException, *, as_json: bool) -> int:
     """Show why a command ended, and return its exit status."""
     if not isinstance(failure, Failure):
         if not as_json:
-            failure.show()  # click's own: the usage line and what is wrong with it
+            _show_usage(failure)
             return failure.exit_code
         failure = Failure(failure.exit_code, "usage", failure.format_message())
     if as_json:
         body = {"code": failure.code, "message": failure.message, "hint": failure.hint}
         emit_json("error", body)
     else:
-        output.error("\n".join(filter(None, (failure.message, failure.hint))))
+        output.error("\n".join(map(clean, filter(None, (failure.message, failure.hint)))))
     return failure.status
+
+
+def _show_usage(failure: click.ClickException) -> None:
+    """Say what is wrong with the arguments, as click does; what was typed is foreign text too."""
+    context = failure.ctx if isinstance(failure, click.UsageError) else None
+    if context is not None:
+        output.error(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n")
+    output.error(f"Error: {clean(failure.format_message())}")
 
 
 def interrupted() -> Failure:
@@ -228,7 +237,8 @@ def write_log(text: str) -> Path | None:
         log = places.log
         fresh = not log.exists() or log.stat().st_size > _LOG_BYTES
         with log.open("w" if fresh else "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text.rstrip() + "\n\n")
+            # A trace repeats what was read: the log is looked at on terminals.
+            file.write("\n".join(map(clean, text.rstrip().split("\n"))) + "\n\n")
     except OSError:
         return None
     return log

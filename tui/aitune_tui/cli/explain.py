@@ -10,6 +10,7 @@ import click
 
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.changes import ChangeError, brief_list, parse_target, target_name
+from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
 from aitune_backends.survey import DEFAULT_POOL, default_pool, survey
 from aitune_helper.knobs import GLOBAL
@@ -134,7 +135,7 @@ def _where_it_stands(targets: list[TargetStatus]) -> str:
 
 def _reasons(targets: list[TargetStatus]) -> Iterator[str]:
     """Each reason once, in the order of the table."""
-    yield from dict.fromkeys(target.reason for target in targets if target.reason)
+    yield from dict.fromkeys(clean(target.reason) for target in targets if target.reason)
 
 
 def _body(knob: Knob, goal: str, targets: list[TargetStatus]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aitune_backends.foreign import clean
 from aitune_backends.loads.model_files import ModelError, ModelFiles, find_model
 from aitune_backends.loads.records import (
     MMAP,
@@ -109,7 +110,7 @@ def show_event(event: Event) -> None:
     if isinstance(event, Note | Finished | Failed | Cancelled) and terminal:
         click.echo(_CLEAR_LINE, err=True, nl=False)
     if isinstance(event, Note):
-        note(event.sentence, as_json=True)
+        note(clean(event.sentence), as_json=True)
 
 
 def _progress(event: Progress) -> str:
@@ -149,8 +150,8 @@ def result_lines(result: LoadResult) -> Iterator[str]:
         [_run_cells(number, run) for number, run in enumerate(result.runs, 1)],
     )
     yield summary(result)
-    yield work(result.request)
-    yield from result.notes
+    yield clean(work(result.request))
+    yield from map(clean, result.notes)
     if not result.as_asked:
         yield f"Not every run began {result.request.state}: see STATE."
 
@@ -184,7 +185,7 @@ def count(number: int, noun: str) -> str:
 
 def states_of(runs: Iterable[LoadRun]) -> str:
     """The states the runs began in, each once."""
-    return ", ".join(dict.fromkeys(run.state for run in runs))
+    return clean(", ".join(dict.fromkeys(run.state for run in runs)))
 
 
 def _run_cells(number: int, run: LoadRun) -> tuple[str, ...]:

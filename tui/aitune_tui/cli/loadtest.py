@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aitune_backends.foreign import clean
 from aitune_backends.loads.records import (
     BUFFERED,
     COLD,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aitune_backends.loads.records import LoadResult
+
+# What SQLite can count to.
+_ID = click.IntRange(0, 2**63 - 1)
 
 
 def load_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -68,9 +72,9 @@ def load_options(function: Callable[..., None]) -> Callable[..., None]:
 @load_options
 @click.option("--list", "list_", is_flag=True, help="List earlier results.")
 @click.option("--all-hosts", is_flag=True, help="With --list: of other machines too.")
-@click.option("--show", type=int, metavar="ID", help="Show an earlier result.")
+@click.option("--show", type=_ID, metavar="ID", help="Show an earlier result.")
 @click.option(
-    "--export", type=(int, click.Path(path_type=Path)), metavar="ID FILE", default=None,
+    "--export", type=(_ID, click.Path(path_type=Path)), metavar="ID FILE", default=None,
     help="Write an earlier result to a new file, as JSON.",
 )  # fmt: skip
 @pass_options
@@ -114,7 +118,7 @@ def _print(options: Options, result: LoadResult) -> None:
         echo(line)
     if result.id is not None:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.place.at))
-        echo(f"result {result.id} · {result.place.host} · {when}")
+        echo(f"result {result.id} · {clean(result.place.host)} · {when}")
 
 
 def _stored(number: int) -> LoadResult:

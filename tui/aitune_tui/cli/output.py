@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aitune_backends.foreign import clean
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,11 +49,14 @@ def is_plain() -> bool:
 
 
 def shown(text: str) -> str:
-    """Text as this terminal shows it: no control characters, ASCII where that is all it has."""
-    text = "".join(
-        char if char.isprintable() or char == "\n" else "?" for char in text.expandtabs()
-    )
+    """Lines of ours as this terminal shows them: nothing acts, ASCII where that is all it has."""
+    text = "\n".join(clean(line) for line in text.expandtabs().split("\n"))
     return text.translate(_PLAIN) if is_plain() else text
+
+
+def one_line(text: str) -> str:
+    """Like `shown`, for what others may have chosen: it cannot begin a line of its own."""
+    return shown(clean(text))
 
 
 def echo(text: str = "") -> None:
@@ -88,8 +93,8 @@ def discard_stdout() -> None:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table: drawn by rich on a terminal, columns with two spaces between them elsewhere."""
-    cells = [[shown(cell) for cell in row] for row in rows]
-    heads = [shown(head) for head in headers]
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    heads = [one_line(head) for head in headers]
     if sys.stdout.isatty():
         return _rich_table(heads, cells)
     widths = [max(len(line[i]) for line in (heads, *cells)) for i in range(len(heads))]
@@ -103,6 +108,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def field(name: str, text: str, width: int = 9) -> str:
     """A named text, indented; wrapped to the terminal where there is one."""
     head = f"  {name:<{width}} "
+    text = clean(text)
     if not sys.stdout.isatty():
         return head + text
     columns = max(40, shutil.get_terminal_size().columns)

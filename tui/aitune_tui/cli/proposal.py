@@ -9,6 +9,7 @@ import click
 from aitune_backends import sentences
 from aitune_backends.at_boot import boot_key, shadows
 from aitune_backends.changes import brief_list, expand, parse_change
+from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
 from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
 from aitune_helper.plan import Refusal, make_plan
@@ -176,7 +177,7 @@ def show_plan(
             note("\n".join(_details(items, text, owner)), as_json=as_json)
     passing = _passing(machine, plan.items) if persist else []
     for warning in (*plan.warnings, *passing):
-        note(f"\nWarning: {warning}.", as_json=as_json)
+        note(f"\nWarning: {clean(warning)}.", as_json=as_json)
     note(ending or _how(try_s, persist), as_json=as_json)
 
 
@@ -190,7 +191,7 @@ def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> li
         "At boot": f"{owner.value} ({owner})" if owner else "",
         "Note": " ".join(f"{said}." for said in dict.fromkeys(item.note for item in items) if said),
     }
-    heading = f"{_label(items)}  {items[0].old} → {items[0].requested}"
+    heading = clean(f"{_label(items)}  {items[0].old} → {items[0].requested}")
     return ["", heading, *(field(name, value) for name, value in fields.items() if value)]
 
 

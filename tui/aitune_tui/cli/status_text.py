@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from aitune_backends.doctor import NO_CPUFREQ
+from aitune_backends.foreign import clean
 from aitune_backends.probes.numbers import cpu_list
 from aitune_backends.public_state import seconds_left
 from aitune_tui.cli.output import table
@@ -51,7 +52,7 @@ def status_text(
         _loads(sample.loads),
         f"Settings, advice for {goal}\n{settings_table(targets)}",
     ]
-    parts += [f"{path}: {why}" for path, why in sample.errors.items()]
+    parts += [clean(f"{path}: {why}") for path, why in sample.errors.items()]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -106,7 +107,7 @@ def _head(host: Host, identity: Identity, trial: Trial | None) -> str:
         lines.append(f"From {host.label}.")
     if trial is not None:
         lines.append(_trial(trial))
-    return "\n".join(lines)
+    return "\n".join(map(clean, lines))
 
 
 def _trial(trial: Trial) -> str:
@@ -246,4 +247,4 @@ def _loads(loads: Sequence[LoadSeen]) -> str:
         f"{load.files_open} of {load.files} files open"
         for load in loads
     ]
-    return "\n".join(["Model loads", *lines]) if lines else ""
+    return "\n".join(["Model loads", *map(clean, lines)]) if lines else ""
