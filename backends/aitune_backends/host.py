@@ -93,6 +93,9 @@ class Host:
         """
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
+    def probe(self, path: str) -> None:
+        """Whoever writes asks that: to plan is not to write."""
+
     def open(self, path: str) -> int:
         """A descriptor for reading the same regular file again and again with `os.pread`."""
         path = self._renamed(path)

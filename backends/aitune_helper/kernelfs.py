@@ -44,6 +44,9 @@ class KernelIO(Protocol):
     def write(self, path: str, value: str) -> None:
         """Write `value` by one write; no newline is needed."""
 
+    def probe(self, path: str) -> None:
+        """Raise where a file could not be opened for writing; nothing is written."""
+
     def entries(self, path: str) -> list[str]:
         """Return the sorted names in a directory."""
 
@@ -80,6 +83,10 @@ class RealKernel:
                 raise OSError(errno.EINVAL, "the kernel took only a part of the value", path)
         finally:
             os.close(fd)
+
+    def probe(self, path: str) -> None:
+        """Open a file for writing and close it: EROFS in a container, EACCES without rights."""
+        os.close(self._open(path, os.O_WRONLY | _LEAF))
 
     def entries(self, path: str) -> list[str]:
         """Return the sorted names in a directory below /proc or /sys."""

@@ -77,6 +77,7 @@ class Item(NamedTuple):
     knob: str
     instance: str
     path: str
+        along: What the kernel may change with it, and what that held before and holds now.
     old: str
     requested: str
     effective: str | None = None
@@ -90,6 +91,7 @@ class Item(NamedTuple):
 class Part(NamedTuple):
     """One node's share of a quantity: pages before, and pages now (None before writing)."""
 
+    along: tuple[Along, ...] = ()
     instance: str
     old: str
     effective: str | None = None
@@ -125,6 +127,14 @@ class Plan(NamedTuple):
 
     Attributes:
         items: One for each change, in the order in which they would be written; of a comparison
+class Along(NamedTuple):
+    """A coupled value of the same instance: before, and now (None before writing, or if gone)."""
+
+    knob: str
+    old: str
+    effective: str | None = None
+
+
             those of its first arm.
         warnings: Sentences for the operator.
         hash: Digest of the changes and of the values they start from. `Apply` repeats it, so
@@ -313,8 +323,8 @@ R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any of the records ab
 _RECORDS = {
     record.__name__: record
     for record in (
-        Change, ArmChanges, Item, Part, Arm, Plan, Trial, Caller, Account, Past, Layer, HelloReply,
-        PublicState,
+        Change, ArmChanges, Item, Part, Along, Arm, Plan, Trial, Caller, Account, Past, Layer,
+        Attempt, HelloReply, PublicState,
     )
 }  # fmt: skip
 _SCALARS = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}

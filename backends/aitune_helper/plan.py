@@ -9,12 +9,21 @@ import errno
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import kernelfs, messages
-from aitune_helper.knobs import BEST_EFFORT, KNOBS, NODE, POOLS, Knob, canonical, parse_listed
+from aitune_helper.knobs import (
+    BEST_EFFORT,
+    KNOBS,
+    NODE,
+    POOLS,
+    Knob,
+    canonical,
+    other_half,
+    parse_listed,
+)
 from aitune_helper.knobs import refusal as value_refusal
-from aitune_helper.messages import Change, Item, Part, Plan
+from aitune_helper.messages import Along, Change, Item, Part, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +37,9 @@ CHANGES_MAX = 4096
 
 # What must be written after what: a scheduler resets what follows it, read-ahead comes last.
 ORDER = {knob.id: knob.turn for knob in KNOBS.values()}
+_NODES_ONLINE = "/sys/devices/system/node/online"
+# One of them counts, the other is 0.
+_LIMITS = {"vm.overcommit_ratio", "vm.overcommit_kbytes"}
 _MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -136,13 +148,26 @@ def nodes_of_pool(kernel: KernelIO, knob: Knob, instance: str) -> tuple[tuple[Kn
     return tuple((KNOBS[pool], node) for node in kernelfs.instances(kernel, KNOBS[pool]))
 
 
-def make_plan(kernel: KernelIO, changes: Sequence[Change], *, force: bool = False) -> Plan:
+# Whether a value stood in a target (knob, instance, value) before a trial that was kept.
+Former = Callable[[str, str, str], bool]
+
+
+def never(_knob: str, _instance: str, _value: str) -> bool:
+    """Nothing is to be put back: every value has to be one that the table offers."""
+    return False
+
+
+def make_plan(
+    kernel: KernelIO, changes: Sequence[Change], *, force: bool = False, former: Former = never
+) -> Plan:
     """Check changes and say what each would do.
 
     Args:
         kernel: The machine.
-        changes: What is wanted; the order is kept but for limits of a disk after its scheduler.
+        changes: What is wanted; they are put in the order of the table.
         force: Leave out the guards for memory.
+        former: Tells a value that was there before a kept trial. It may be put back though the
+            table does not offer it, or not to that: a scheduler's own option, say.
 
     Returns:
         The plan. An item is `stale` where the kernel no longer holds the expected value,
@@ -150,13 +175,15 @@ def make_plan(kernel: KernelIO, changes: Sequence[Change], *, force: bool = Fals
 
     Raises:
         Refusal: For the first change that cannot be: unknown knob, instance or value, a target or
-            a pool named twice, or too little memory.
+            a pool named twice, two that exclude each other, or too little memory.
     """
     if len(changes) > CHANGES_MAX:
         raise Refusal("", "", f"a plan takes at most {CHANGES_MAX} changes")
     ordered = sorted(changes, key=lambda change: rank(change.knob, change.value))
-    items = tuple(_item(kernel, change) for change in ordered)
+    items = tuple(_item(kernel, change, former) for change in ordered)
     refuse_doubles(kernel, items)
+    _refuse_both_halves(items)
+    _refuse_preferences(kernel, items)
     if not force:
         try:
             _guard_memory(kernel, items)
@@ -176,22 +203,33 @@ def rank(knob: str, value: str) -> int:
     return ORDER.get(knob, 0)
 
 
-def _item(kernel: KernelIO, change: Change) -> Item:
+def _item(kernel: KernelIO, change: Change, former: Former) -> Item:
     """Check one change by itself."""
     knob = KNOBS.get(change.knob)
-    if knob is None or not knob.offered:
+    if knob is None or not (knob.offered or former(*change[:3])):
         raise Refusal(change.knob, change.instance, f"there is no knob {change.knob!a}")
-    if not kernelfs.exists(kernel, knob, change.instance):
-        raise Refusal(knob.id, change.instance, _no_instance(kernel, knob, change.instance))
     choices = listed(kernel, knob, change.instance)
-    refused = value_refusal(knob, change.value, choices)
-    if refused is not None:
+    there = kernelfs.exists(kernel, knob, change.instance)
+    if there:
+        refused = value_refusal(knob, change.value, choices)
+        if refused and former(*change[:3]):
+            refused = None
+        refused = refused or _why_not_here(kernel, knob, change)
+    else:
+        # An option of a scheduler that is put back is there once the scheduler is.
+        refused = _no_instance(kernel, knob, change.instance) if knob.offered else None
+    if refused:
         raise Refusal(knob.id, change.instance, refused)
     try:
-        old = reading(kernel, knob, change.instance)
+        old = reading(kernel, knob, change.instance) if there else ""
         parts = tuple(
             Part(node, reading(kernel, pool, node))
             for pool, node in nodes_of_pool(kernel, knob, change.instance)
+        )
+        along = tuple(
+            Along(name, reading(kernel, KNOBS[name], change.instance))
+            for name in knob.coupled
+            if kernelfs.exists(kernel, KNOBS[name], change.instance)
         )
     except OSError as error:
         reason = f"{knob.id} cannot be read ({error_name(error)})"
@@ -209,7 +247,37 @@ def _item(kernel: KernelIO, change: Change) -> Item:
         note=_note(knob, old, change.value, choices),
         undo=knob.undo,
         parts=parts,
+        along=along,
     )
+
+
+def _why_not_here(kernel: KernelIO, knob: Knob, change: Change) -> str:
+    """Say why this machine does not take this value, or any; "" where it does."""
+    if knob.id == "kernel.numa_balancing":
+        try:
+            if kernel.read(_NODES_ONLINE).strip().isdigit():
+                return "this machine has one node: there is nothing to balance"
+        except OSError:
+            pass  # a kernel without nodes at all has no such file either
+    if knob.id == "block.max_sectors_kb":
+        most = _number(kernel, knob.file(change.instance).replace("max_s", "max_hw_s"))
+        if most is not None and int(change.value) > most:
+            return f"the hardware of {change.instance} takes at most {most} KiB in one request"
+    try:
+        kernel.probe(knob.file(change.instance))
+    except OSError as error:
+        return f"{knob.id} cannot be written here ({error_name(error)})" + (
+            ", as in a container: change it on the host" if error.errno == errno.EROFS else ""
+        )
+    return ""
+
+
+def _number(kernel: KernelIO, path: str) -> int | None:
+    """A number that is only read, or None where there is none."""
+    try:
+        return int(kernel.read(path))
+    except (OSError, ValueError):
+        return None
 
 
 def _no_instance(kernel: KernelIO, knob: Knob, instance: str) -> str:
@@ -229,8 +297,8 @@ def _note(knob: Knob, old: str, value: str, choices: tuple[str, ...]) -> str:
     """The sentence that goes with an item, or ""."""
     if choices and value not in choices:
         return "not listed by the kernel now: its module must be loaded first"
-    if knob.undo == BEST_EFFORT and knob.is_integer and int(value) < int(old or 0):
-        return "pages given up may not come back: memory fragments"
+    if knob.undo == BEST_EFFORT and not (knob.unit == "pages" and int(value) >= int(old or 0)):
+        return knob.doubt
     return ""
 
 
@@ -249,6 +317,40 @@ def refuse_doubles(kernel: KernelIO, items: tuple[Item, ...]) -> None:
             if len(ways) > 1:
                 reason = f"the pool {pool} is sized in two ways: {' and '.join(sorted(ways))}"
                 raise Refusal(item.knob, item.instance, reason)
+
+
+def _refuse_both_halves(items: tuple[Item, ...]) -> None:
+    """Refuse two ways to say one thing: whichever is written last would clear the other."""
+    named = {(item.knob, item.instance) for item in items}
+    for item in items:
+        half = other_half(KNOBS[item.knob])
+        if half is not None and (half.id, item.instance) in named:
+            reason = f"setting {half.id} sets {item.knob} to 0: name one of them"
+            raise Refusal(item.knob, item.instance, reason)
+
+
+def _refuse_preferences(kernel: KernelIO, items: tuple[Item, ...]) -> None:
+    """Refuse what the processor may not prefer under the governor that there will be: EBUSY."""
+    governors = {item.instance: item.requested for item in items if item.knob == "cpu.governor"}
+    for item in items:
+        if item.knob != "cpu.epp" or item.requested == "performance":
+            continue
+        governor = governors.get(item.instance)
+        if governor is None:
+            governor = _governor(kernel, item.instance)
+        if governor == "performance":
+            reason = (
+                "under the governor performance a processor prefers performance alone: "
+                "choose another governor with it"
+            )
+            raise Refusal(item.knob, item.instance, reason)
+
+
+def _governor(kernel: KernelIO, policy: str) -> str:
+    try:
+        return reading(kernel, KNOBS["cpu.governor"], policy)
+    except OSError:
+        return ""
 
 
 def _guard_memory(kernel: KernelIO, items: tuple[Item, ...]) -> None:
@@ -274,15 +376,14 @@ def _guard_commit(kernel: KernelIO, items: tuple[Item, ...]) -> None:
     """Refuse strict accounting below what is already promised: every next allocation fails."""
     wanted = {item.knob: item.requested for item in items}
     mode = wanted.get("vm.overcommit_memory")
-    if mode is None and "vm.overcommit_ratio" in wanted:
+    if mode is None and _LIMITS & wanted.keys():
         mode = reading(kernel, KNOBS["vm.overcommit_memory"])
     if mode != "2":
         return
     now = memory(kernel)
-    ratio = wanted.get("vm.overcommit_ratio") or reading(kernel, KNOBS["vm.overcommit_ratio"])
-    limit = (now.total - now.huge) * int(ratio) // 100 + now.swap_total
-    if ratio == "0":
-        limit = int(reading(kernel, KNOBS["vm.overcommit_kbytes"])) * 1024 + now.swap_total
+    after = wanted if _LIMITS & wanted.keys() else {n: reading(kernel, KNOBS[n]) for n in _LIMITS}
+    share = (now.total - now.huge) * int(after.get("vm.overcommit_ratio", "0")) // 100
+    limit = share + int(after.get("vm.overcommit_kbytes", "0")) * 1024 + now.swap_total
     if limit < now.committed:
         reason = (
             f"processes have been promised {gib(now.committed)}, but strict accounting would "

@@ -89,11 +89,13 @@ interface io.aitune.Helper1
 type Change (knob: string, instance: string, value: string, expected: ?string)
 type Part (instance: string, old: string, effective: ?string)
 type Item (knob: string, instance: string, path: string, old: string, requested: string,
-  effective: ?string, status: string, errno: ?string, note: string, undo: string, parts: []Part)
+  effective: ?string, status: string, errno: ?string, note: string, undo: string, parts: []Part,
+  along: []Along)
 type CheckedPlan (items: []Item, warnings: []string, hash: string)
 type Trial (id: string, number: int, owner_uid: int, owner_name: string, attested: bool,
   tty: ?string, started: float, deadline: ?float, state: string, items: []Item, persist: bool,
   persisted: string, complete: bool, message: string, title: string, undo_of: ?string)
+type Along (knob: string, old: string, effective: ?string)
 type Progress (done: int, total: int, item: Item)
 type Layer (name: string, held: bool, note: string)
 

@@ -62,6 +62,9 @@ class DemoKernel:
         """The text of a file."""
         return self._host.read(path)
 
+    def probe(self, path: str) -> None:
+        """Every file of it can be written."""
+
     def entries(self, path: str) -> list[str]:
         """The sorted names in a directory."""
         return self._host.entries(path)

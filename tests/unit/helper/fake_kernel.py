@@ -55,6 +55,7 @@ class FakeKernel:
         after_write: Likewise, called when the write has been done.
         count: How many writes were tried.
         pages: How many pages each node can have.
+        read_only: Files that cannot be opened for writing.
     """
 
     def __init__(self, files: Mapping[str, str] = FILES) -> None:
@@ -64,6 +65,7 @@ class FakeKernel:
         self.after_write: Callable[[int], None] = lambda number: None
         self.pages = 1 << 20
         self.count = 0
+        self.read_only: set[str] = set()
 
     def read(self, path: str) -> str:
         if path not in self.files:
@@ -83,6 +85,10 @@ class FakeKernel:
         self.files[path] = value
         self._side_effects(path, value)
         self.after_write(self.count)
+
+    def probe(self, path: str) -> None:
+        if path in self.read_only:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
     def entries(self, path: str) -> list[str]:
         found = {

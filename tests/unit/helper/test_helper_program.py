@@ -128,6 +128,8 @@ class Kernel:
         return self.files[path]
     def write(self, path, value):
         self.files[path] = value
+    def probe(self, path):
+        pass
     def entries(self, path):
         return [name[len(path) + 1:] for name in self.files if name.rpartition("/")[0] == path]
     def link(self, path):

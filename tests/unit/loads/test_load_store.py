@@ -179,6 +179,9 @@ class FewFiles:
     def write(self, path: str, value: str) -> None:
         raise PermissionError(path, value)
 
+    def probe(self, path: str) -> None:
+        raise PermissionError(path)
+
     def entries(self, path: str) -> list[str]:
         names = {name[len(path) + 1 :].split("/")[0]
                  for name in self.files if name.startswith(path + "/")}  # fmt: skip
