@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from aitune_backends import elevation, helper_errors
+from aitune_backends import elevation, helper_errors, journal_file
 from aitune_backends.channel import Channel, ChannelError
 from aitune_backends.helper_bundle import bundle, bundle_sha256
 from aitune_backends.helper_errors import HelperError, NotElevated, NotInstalled
@@ -20,8 +20,10 @@ from aitune_helper.messages import (
     PENDING,
     PROTOCOL,
     ROLLBACK,
+    Attempt,
     HelloReply,
     Item,
+    Past,
     Plan,
     Trial,
     from_object,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HelperError",
     "HelperLink",
-    "History",
+    "Interrupted",
     "NotElevated",
     "NotInstalled",
     "RealLink",
@@ -52,16 +54,16 @@ R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any record of the pro
 CLIENT = "aitune-tui"
 
 
-class History(NamedTuple):
-    """What the journal holds.
+class Interrupted(KeyboardInterrupt):
+    """An apply was stopped from the keyboard, and what it had written is put back.
 
     Attributes:
-        trials: The newest first.
-        damaged: How many of its lines could not be read.
+        trial: As it ended; its items say how far it had come.
     """
 
-    trials: tuple[Trial, ...]
-    damaged: int
+    def __init__(self, trial: Trial) -> None:
+        super().__init__()
+        self.trial = trial
 
 
 class _Planned(NamedTuple):
@@ -79,6 +81,10 @@ class _Kept(NamedTuple):
 
 class _Files(NamedTuple):
     files: tuple[str, ...]
+
+
+class _Tested(NamedTuple):
+    attempts: tuple[Attempt, ...]
 
 
 class _Step(NamedTuple):
@@ -170,8 +176,8 @@ class Session:
 
         Raises:
             HelperError: Nothing was written.
-            KeyboardInterrupt: Stopped from the keyboard; what was written is put back, or will be
-                by the guardian where the key was pressed twice.
+            Interrupted: Stopped from the keyboard, and what was written is back.
+            KeyboardInterrupt: The key was pressed twice: the guardian will put it back.
         """
         if self.hello.knob_hash != knobs.table_hash():
             raise helper_errors.outdated()
@@ -190,8 +196,8 @@ class Session:
         trial = _read(_Tried, reply).trial
         if stopped:
             if trial.state == PENDING:  # the last write was quicker than the key
-                self.revert(trial.id)
-            raise KeyboardInterrupt
+                trial = self.revert(trial.id)
+            raise Interrupted(trial)
         return trial
 
     def extend(self, id: str, ttl_s: float) -> Trial:  # noqa: A002 - the protocol's own word
@@ -208,10 +214,21 @@ class Session:
         """Put an open trial back."""
         return _read(_Tried, self._call("Revert", {"id": id})).trial
 
-    def history(self, limit: int) -> History:
-        """The trials in the journal, the newest first."""
-        reply = self._call("History", {"limit": limit})
-        return _read(History, reply)
+    def history(self, limit: int) -> Past:
+        """The last trials in the journal, the newest first."""
+        found = journal_file.gather(self.history_page, lambda so_far: len(so_far.trials) >= limit)
+        more = found.more or len(found.trials) > limit
+        return found._replace(
+            trials=found.trials[:limit], accounts=found.accounts[:limit], more=more
+        )
+
+    def history_page(self, limit: int, before: int = 0) -> Past:
+        """The trials below a number (0: the newest), as many as the helper gives at once."""
+        only = {"before": before} if before else {}  # an earlier helper does not know it
+        page = _read(Past, self._call("History", {"limit": limit, **only}))
+        if len(page.accounts) != len(page.trials):
+            raise helper_errors.malformed("a history that does not say who")
+        return page
 
     def unpersist(self, knob_ids: Sequence[str]) -> tuple[str, ...]:
         """Take knobs out of the files that set them at boot; returns the files changed."""
@@ -221,6 +238,10 @@ class Session:
     def act(self, action: str) -> None:
         """Have the kernel do something once; nothing can take it back."""
         self._call("Act", {"action": action})
+
+    def self_test(self) -> tuple[Attempt, ...]:
+        """Let the helper try to break out of its sandbox; empty where it has none."""
+        return _read(_Tested, self._call("SelfTest", {})).attempts
 
     def cancel(self) -> None:
         """Ask a running `apply` of another thread to stop and to put back what it wrote."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from aitune_helper.knobs import POOLS
 from aitune_helper.messages import (
     APPLYING,
     AS_WANTED,
@@ -18,6 +19,7 @@ from aitune_helper.messages import (
     PENDING,
     REVERTED,
     STALE,
+    STOPPED,
     VANISHED,
     Item,
     Trial,
@@ -32,8 +34,12 @@ GUARDIAN_ACTS = (
 NO_HELPER = "The root helper is not installed; changing a setting needs it."
 NEEDS_ROOT = "Changing a setting needs root, and sudo did not grant it."
 CAPTURE = "A capture cannot be changed."
+NO_WAY_BACK = "Nothing is set by it, so there is nothing to keep or to put back."
 READONLY = "This run only looks: it was started with --readonly."
 CONTAINER = "This is a container: if it stops, nothing is put back."
+
+# The knobs that size a pool of huge pages.
+POOL_KNOBS = frozenset(("vm.nr_hugepages", *POOLS))
 
 # How the helper's note begins on a setting that it cannot set at boot.
 NOT_PERSISTENT = "not persistent"
@@ -130,6 +136,28 @@ def partial(item: Item) -> str:
     return f"Got {item.effective} of {item.requested} {what}: {why}."
 
 
+def growth(item: Item) -> str:
+    """How far a pool has come, with what each node got: while it grows, and when it was stopped."""
+    got = "–" if item.effective is None else f"{int(item.effective):,}"
+    text = f"{target(item)} {got} of {int(item.requested):,} pages"
+    nodes = (
+        f"{part.instance} {'–' if part.effective is None else f'{int(part.effective):,}'}"
+        for part in item.parts
+    )
+    return " · ".join((text, *nodes))
+
+
+def is_growing(item: Item) -> bool:
+    """Whether an item is a pool of which some steps are done and some are not."""
+    return item.knob in POOL_KNOBS and item.effective not in {None, item.requested}
+
+
+def stopped(trial: Trial) -> str:
+    """An apply was stopped in the middle, and what it had written is put back."""
+    at = next((item for item in trial.items if item.note == STOPPED and is_growing(item)), None)
+    return f"Stopped at {growth(at)}. {rolled_back(trial)}" if at else rolled_back(trial)
+
+
 def failed(item: Item) -> str:
     """One target could not be set."""
     why = item.note.rstrip(".") or item.errno or "the kernel refused it"
@@ -176,6 +204,12 @@ def busy(trial: Trial, left: float | None) -> str:
 def refused(reason: str) -> str:
     """The helper, or the plan, refused a change."""
     return f"Refused: {reason.rstrip('.')}."
+
+
+def acted(action: str) -> str:
+    """An action was done; nothing can be read back of it."""
+    done = {"compact_memory": "Memory is compacted.", "drop_caches": "The page cache is dropped."}
+    return done.get(action, f"{action} is done.")
 
 
 def expired(trial: Trial | None) -> str:

@@ -30,6 +30,11 @@ STATUSES = (
 # The outcomes with which a trial may be kept without asking.
 AS_WANTED = (OK, UNCHANGED, ROUNDED)
 
+# How the note of a partial item begins, where a program has to tell one reason from another.
+STOPPED = "stopped by the operator"
+FRAGMENTED = "memory is fragmented"
+AT_FLOOR = "the floor under available memory is reached"
+
 # Where a trial stands.
 APPLYING = "applying"
 PENDING = "pending"
@@ -72,12 +77,12 @@ class Item(NamedTuple):
         note: One sentence for the operator, or "".
         undo: `exact` or `best effort`.
         parts: What each node of a quantity held before, wanted and got, else ().
+        along: What the kernel may change with it, and what that held before and holds now.
     """
 
     knob: str
     instance: str
     path: str
-        along: What the kernel may change with it, and what that held before and holds now.
     old: str
     requested: str
     effective: str | None = None
@@ -86,12 +91,12 @@ class Item(NamedTuple):
     note: str = ""
     undo: str = "exact"
     parts: tuple[Part, ...] = ()
+    along: tuple[Along, ...] = ()
 
 
 class Part(NamedTuple):
     """One node's share of a quantity: pages before, and pages now (None before writing)."""
 
-    along: tuple[Along, ...] = ()
     instance: str
     old: str
     effective: str | None = None
@@ -122,11 +127,6 @@ class Arm(NamedTuple):
     items: tuple[Item, ...]
 
 
-class Plan(NamedTuple):
-    """Changes checked against the machine; nothing is written.
-
-    Attributes:
-        items: One for each change, in the order in which they would be written; of a comparison
 class Along(NamedTuple):
     """A coupled value of the same instance: before, and now (None before writing, or if gone)."""
 
@@ -135,6 +135,11 @@ class Along(NamedTuple):
     effective: str | None = None
 
 
+class Plan(NamedTuple):
+    """Changes checked against the machine; nothing is written.
+
+    Attributes:
+        items: One for each change, in the order in which they would be written; of a comparison
             those of its first arm.
         warnings: Sentences for the operator.
         hash: Digest of the changes and of the values they start from. `Apply` repeats it, so
@@ -261,6 +266,20 @@ class Layer(NamedTuple):
         name: `capabilities`, `no_new_privs`, `landlock`, `seccomp`, `limits`, `memory lock`, `oom`.
         held: Whether this kernel gave it.
         note: How far, or why not: `ABI 7`, `not in this kernel`.
+    """
+
+    name: str
+    held: bool
+    note: str = ""
+
+
+class Attempt(NamedTuple):
+    """One way out of the sandbox that was tried.
+
+    Attributes:
+        name: What was tried.
+        held: Whether it was refused.
+        note: The errno with which, or what came back instead.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aitune_helper import plan
+from aitune_helper import messages, plan
 from aitune_helper.knobs import KNOBS
 
 if TYPE_CHECKING:
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
     from aitune_helper.messages import Item
     from aitune_helper.plan import Memory
 
-FRAGMENTED = "memory is fragmented"
-FLOOR = "the floor under available memory is reached"
 _NODE_FREE = re.compile(r"MemFree:\s+([0-9]+) kB")
 
 
 def at_floor(memory: Memory) -> str:
     """Growing stopped because the next step would take what has to stay available."""
     left, keep = plan.gib(memory.available), plan.gib(memory.reserve)
-    return f"{FLOOR}: {left} left, {keep} have to stay"
+    return f"{messages.AT_FLOOR}: {left} left, {keep} have to stay"
 
 
 def reason(kernel: KernelIO, pool: str, item: Item) -> str:
@@ -48,7 +46,7 @@ def reason(kernel: KernelIO, pool: str, item: Item) -> str:
         where = ", ".join(broken[:4]) + (" …" if len(broken) > 4 else "")
         size = sum(free[node] or 0 for node in broken)
         blocks = plan.gib(page) if page >= 2**20 else f"{page // 1024} KiB"
-        return f"{FRAGMENTED} on {where}: {plan.gib(size)} free, but not in blocks of {blocks}"
+        return f"{messages.FRAGMENTED} on {where}: {plan.gib(size)} free, but not in blocks of {blocks}"
     if free and None not in free.values():
         where = ", ".join(nodes[:4]) + (" …" if len(nodes) > 4 else "")
         return f"no memory is free on {where}"

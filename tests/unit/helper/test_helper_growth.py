@@ -71,7 +71,7 @@ def test_the_floor_says_what_is_left_and_what_has_to_stay(bench: Bench) -> None:
     wanted = bench.wanted(GROW)._replace(on_partial=messages.ACCEPT)
     item = bench.core.apply(wanted, OPS).items[0]
     assert item.status == messages.PARTIAL
-    assert item.note.startswith(shortfall.FLOOR)
+    assert item.note.startswith(messages.AT_FLOOR)
     left = re.search(r"([\d.]+) GiB left, ([\d.]+) GiB have to stay", item.note)
     assert left is not None
     assert float(left[1]) < 1 + float(left[2]), "the next GiB would have gone below the floor"

@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends import at_boot, sentences
+from aitune_backends import at_boot, offers, sentences, undo
+from aitune_backends.helper_client import Interrupted
 from aitune_backends.helper_errors import HelperError
 from aitune_helper.messages import ACCEPT, PENDING, ROLLBACK, Trial
 from aitune_tui.cli import jsontext, proposal, rooted
@@ -47,7 +48,8 @@ class Manner:
         message: The operator's reason.
         force: Pass the guards.
         is_undo: Whether it puts back what was kept.
-        undo_of: Id of the one trial that this puts back.
+        undo_of: Id of the one trial that this puts back, its boot files too.
+        then_undo: Earlier trials whose boot files go back after it, the newest first.
     """
 
     command: str
@@ -59,13 +61,21 @@ class Manner:
     force: bool = False
     is_undo: bool = False
     undo_of: str | None = None
+    then_undo: tuple[Trial, ...] = ()
 
 
 class Outcome(NamedTuple):
-    """How it came out: the trial as it ended or stands, and the files that were written."""
+    """How it came out.
+
+    Attributes:
+        trial: As it ended or stands.
+        files: What was written to set it at boot.
+        offer: What may still bring the pages that were not to be had.
+    """
 
     trial: Trial
     files: tuple[str, ...]
+    offer: offers.Offer | None = None
 
 
 def run(
@@ -98,8 +108,11 @@ def run(
     )
     asking.confirm(manner.question)
     with rooted.connected(link, asking, as_json=options.json) as session:
-        trial, files = _apply(session, made, manner)
-    outcome = Outcome(at_boot.noted(machine.host, trial), files)
+        outcome = _apply(session, made, manner)
+    outcome = outcome._replace(
+        trial=at_boot.noted(machine.host, outcome.trial),
+        offer=None if manner.is_undo else offers.of(machine.host, outcome.trial.items),
+    )
     return _say(options, made, manner, outcome)
 
 
@@ -118,6 +131,8 @@ def _apply(session: Session, made: Proposal, manner: Manner) -> Outcome:
             undo_of=manner.undo_of,
             progress=steps,
         )
+    except Interrupted as stop:
+        fail(INTERRUPTED, "interrupted", f"Interrupted. {sentences.stopped(stop.trial)}")
     finally:
         steps.end()
     if trial.state != PENDING or manner.try_s is not None:
@@ -129,6 +144,24 @@ def _apply(session: Session, made: Proposal, manner: Manner) -> Outcome:
         # do the same a little later.
         _say_where_it_stands(session, trial, stop)
         raise
+
+
+def _boot_files_back(session: Session, machine: Machine, manner: Manner) -> list[str]:
+    """Take back what earlier trials set at boot, by trials that write nothing else."""
+    written: list[str] = []
+    for earlier in manner.then_undo:
+        changes = undo.as_it_is(machine.host, earlier)
+        trial = session.apply(
+            changes,
+            session.plan(changes, force=manner.force).hash,
+            ttl_s=_BETWEEN_S,
+            message=manner.message,
+            title=f"undo of {earlier.number}, at boot",
+            force=manner.force,
+            undo_of=earlier.id,
+        )
+        written += session.keep(trial.id)[1]
+    return list(dict.fromkeys(written))
 
 
 def _say_where_it_stands(session: Session, trial: Trial, stop: BaseException) -> None:
@@ -148,21 +181,40 @@ def _say_where_it_stands(session: Session, trial: Trial, stop: BaseException) ->
 
 
 def _say(options: Options, made: Proposal, manner: Manner, outcome: Outcome) -> int:
-    trial, files = outcome
+    trial, files, offer = outcome
     status = _status(trial, manner)
     if options.json:
-        body = {
+        body: jsontext.Json = {
             "trial": jsontext.trial_json(trial),
             "items": jsontext.items_json(trial.items),
             "warnings": list(made.plan.warnings),
             "files": list(files),
         }
+        if offer is not None:
+            body["offer"] = {"actions": list(offer.actions), "boot": offer.boot}
         emit_json(manner.command, body)
         return status
     echo(rooted.outcome_table(trial.items))
     for line in _sentences(trial, files, manner):
         echo(line)
+    for line in _offered(offer, trial) if offer else ():
+        echo(line)
     return status
+
+
+def _offered(offer: offers.Offer, trial: Trial) -> list[str]:
+    """What may still bring the pages that were not to be had, as commands to type."""
+    again = f"{PROGRAM} apply {sentences.target(offer.item)}={offer.item.requested}"
+    lines = ["", "More may be had:"]
+    if trial.state == PENDING:
+        lines[-1] = f"More may be had, after {PROGRAM} revert {trial.number}:"
+    firsts = (action.replace("_", "-") for action in offer.actions)
+    lines += [f"  {PROGRAM} act {first} && {again}" for first in firsts]
+    if not offer.actions:
+        lines.append(f"  {again} --force  passes the floor; the journal says so")
+    if offer.boot:
+        lines.append(f"  at boot, on the kernel's command line: {offer.boot}")
+    return lines
 
 
 def _sentences(trial: Trial, files: tuple[str, ...], manner: Manner) -> list[str]:

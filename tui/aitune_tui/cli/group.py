@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "revert": "Put back the trial that is open.",
     "undo": "Put back what was kept.",
     "unpersist": "Take settings out of the files that set them at boot.",
+    "act": "Have the kernel compact its memory or drop its page cache.",
     "journal": "What was changed, when and by whom.",
     "verify": "Compare the machine with a profile.",
     "profiles": "List and show profiles, and export one in the form of another tool.",

@@ -188,15 +188,26 @@ def connected(link: HelperLink, asking: Asking, *, as_json: bool) -> Iterator[Se
 
 
 class Steps:
-    """Shows how far an apply is: one line on a terminal's stderr, nothing elsewhere."""
+    """Shows how far an apply is, on stderr: one line that is rewritten on a terminal.
+
+    Elsewhere only a pool that grows for long is told of, in a line for each tenth of it.
+    """
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
+        self._tenth = (-1, 0)
 
     def __call__(self, done: int, total: int, item: Item) -> None:
         """One target was written and read back, or one step of it."""
-        if self._shown and total > 1:
-            output.progress(f"{done} of {total}  {sentences.target(item)}")
+        growing = sentences.is_growing(item)
+        if self._shown and (growing or total > 1):
+            text = sentences.growth(item) if growing else sentences.target(item)
+            output.progress(f"{done} of {total}  {text}" if total > 1 else text)
+        elif growing and not self._shown:
+            reached = (done, 10 * int(item.effective or 0) // max(1, int(item.requested)))
+            if reached != self._tenth:
+                self._tenth = reached
+                output.error(sentences.growth(item))
 
     def end(self) -> None:
         """Clear the line."""
