@@ -175,11 +175,11 @@ def expand(kernel: KernelIO, all_wanted: Sequence[Wanted]) -> tuple[Change, ...]
 
 
 def _shares(kernel: KernelIO, want: Wanted) -> tuple[Wanted, ...]:
-    """A quantity's total as shares of the nodes with cores, if there are others; else as it is."""
-    knob = KNOBS[want.knob]
-    if not knob.quantity or want.instance is not None:
-        return (want,)
+    """A pool's total as shares of the nodes with cores, if there are others; else as it is."""
     try:
+        knob = KNOBS.get(plan.pool_of(kernel, KNOBS[want.knob]))
+        if knob is None or want.instance is not None:
+            return (want,)
         cores = {f"node{node}" for node in parse_cpu_list(kernel.read(_NODES_WITH_CORES))}
     except OSError:
         return (want,)
@@ -189,7 +189,7 @@ def _shares(kernel: KernelIO, want: Wanted) -> tuple[Wanted, ...]:
         return (want,)
     each, rest = divmod(int(want.value), len(homes))
     return tuple(
-        Wanted(want.knob, node, str(each + (place < rest))) for place, node in enumerate(homes)
+        Wanted(knob.id, node, str(each + (place < rest))) for place, node in enumerate(homes)
     )
 
 

@@ -63,6 +63,7 @@ class Knob(NamedTuple):
         choices: The words a choice takes, or () where the file itself lists them.
         modules: Words that are valid although the file may not list them until a module is loaded.
         listed_in: The file that lists the words, where it is not the knob's own.
+        most_in: The file that says the most that this instance takes, or "".
         unit: The unit of the value, or "".
         quantity: A pool of something. It has a total besides its per-node instances, and a value
             given without an instance means the total and never fans out.
@@ -88,6 +89,7 @@ class Knob(NamedTuple):
     choices: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     listed_in: str = ""
+    most_in: str = ""
     unit: str = ""
     quantity: bool = False
     total_path: str = ""
@@ -294,6 +296,7 @@ KNOBS: dict[str, Knob] = {
             scope=DISK,
             low=4,
             high=2**31 - 1,
+            most_in=_QUEUE + "max_hw_sectors_kb",
             unit="KiB",
             coupled=("block.read_ahead_kb",),
             turn=5,

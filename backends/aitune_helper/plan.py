@@ -259,10 +259,9 @@ def _why_not_here(kernel: KernelIO, knob: Knob, change: Change) -> str:
                 return "this machine has one node: there is nothing to balance"
         except OSError:
             pass  # a kernel without nodes at all has no such file either
-    if knob.id == "block.max_sectors_kb":
-        most = _number(kernel, knob.file(change.instance).replace("max_s", "max_hw_s"))
-        if most is not None and int(change.value) > most:
-            return f"the hardware of {change.instance} takes at most {most} KiB in one request"
+    most = _number(kernel, knob.most_in.replace("{instance}", change.instance))
+    if most is not None and int(change.value) > most:
+        return f"{knob.id} takes at most {most} here, which is what the hardware can"
     try:
         kernel.probe(knob.file(change.instance))
     except OSError as error:
@@ -275,7 +274,7 @@ def _why_not_here(kernel: KernelIO, knob: Knob, change: Change) -> str:
 def _number(kernel: KernelIO, path: str) -> int | None:
     """A number that is only read, or None where there is none."""
     try:
-        return int(kernel.read(path))
+        return int(kernel.read(path)) if path else None
     except (OSError, ValueError):
         return None
 

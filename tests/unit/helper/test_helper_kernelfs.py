@@ -27,7 +27,9 @@ HOSTILE = (
     "node１", "node²", "node%2e%2e", "node99999", "cpu0", "policy0/../..", "policy0\x00x",
     "policy", "sda/../../kernel", "sda/queue", "sda\n", "sd a", "..sda", "-sda", "sd*",
     "{instance}", "$(id)", "`id`", ";id", "x" * 33, "x" * 4096, "\u202eads", "sd\u0430",
-    "self/root", "!",
+    "self/root", "!", "cpu0/../..", "policy0/../../..", "node0/../../../proc", "%2e%2e", "%2e",
+    "sda%00", "sda\0", "no\0de0", "policy０", "policy٣", "node٠", "sdá", "sda\u200b", "policy1\n",
+    "\x1b[2Jsda", "node" + "0" * 4096, "node" + "1" * 4096, "sda" * 1400, "policy" + "9" * 4096,
 )  # fmt: skip
 SCOPED = [knob for knob in KNOBS.values() if knob.scope != "global"]
 
@@ -102,6 +104,22 @@ def test_whatever_is_not_plainly_a_file_below_is_refused(kernel: RealKernel, pat
         kernel.read(path)
     with pytest.raises(OSError):  # noqa: PT011
         kernel.write(path, "1")
+    with pytest.raises(OSError):  # noqa: PT011
+        kernel.probe(path)
+
+
+def test_a_probe_writes_nothing_and_says_whether_a_write_could(
+    kernel: RealKernel, tree: Path
+) -> None:
+    file = tree / "proc/sys/vm/swappiness"
+    kernel.probe("/proc/sys/vm/swappiness")
+    assert file.read_text() == "60\n"
+    file.chmod(0o444)
+    if os.access(file, os.W_OK):  # root passes over the mode
+        kernel.probe("/proc/sys/vm/swappiness")
+    else:
+        with pytest.raises(PermissionError):
+            kernel.probe("/proc/sys/vm/swappiness")
 
 
 def test_the_file_system_has_to_be_the_kernels(tree: Path) -> None:
@@ -162,7 +180,7 @@ def test_an_instance_that_passes_adds_one_plain_component(name: str, instance: s
 
 def test_every_knob_lies_in_the_two_trees() -> None:
     for knob in KNOBS.values():
-        for path in filter(None, (knob.path, knob.total_path, knob.listed_in)):
+        for path in filter(None, (knob.path, knob.total_path, knob.listed_in, knob.most_in)):
             assert path.startswith(("/proc/sys/", "/sys/")), path
         for coupled in knob.coupled:
             assert KNOBS[coupled].scope == knob.scope
@@ -209,12 +227,34 @@ def test_a_disk_is_told_by_its_sequence_number_or_its_place(kernel: RealKernel, 
         ("thp.enabled", ["Always", "always ", "[always]", "", "nonesuch"]),
         ("block.scheduler", ["nonesuch", "none\n", "NONE", "[none]", "mq-deadline kyber"]),
         ("cpu.governor", ["PERFORMANCE", "performance;", ""]),
+        ("cpu.epp", ["default", "255", "0", "Power", "power "]),
+        ("vm.dirty_ratio", ["101", "150", "150%", "-5"]),
+        ("vm.dirty_bytes", ["0", "4096", "1073741824.0", "1G", str(2**44)]),
+        ("block.max_sectors_kb", ["0", "3", str(2**31)]),
+        ("block.nr_requests", ["0", "3", "65537"]),
     ],
 )
 def test_values_the_kernel_would_misread_are_refused(knob: str, values: list[str]) -> None:
     listed = {"block.scheduler": ("none", "mq-deadline"), "cpu.governor": ("performance",)}
     for value in values:
         assert refusal(KNOBS[knob], value, listed.get(knob, ())) is not None, value
+
+
+NEVER = [
+    "", " ", "\n", "\0", "010", "0x10", "0b1", "0o7", "2 3", " 5", "5 ", "5\n", "+5", "-5", "-0",
+    "1e3", "1.0", "1_000", "150 %", "50%", "1G", "4 KiB", "٣", "１", "²", "Ⅳ", "nonesuch", "none\0",
+    "always\n", "[none]", "performance,power", "../../etc/passwd", "$(id)", "\x1b[2J", "é",
+    "9" * 20, "5" * 4096, "a" * 4096, "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("knob", KNOBS.values(), ids=lambda knob: knob.id)
+@pytest.mark.parametrize("value", NEVER, ids=ascii)
+def test_no_knob_takes_what_the_kernel_would_misread(knob: Knob, value: str) -> None:
+    reason = refusal(knob, value, ("none", "performance"))
+    assert reason is not None
+    assert reason.isascii(), "the value itself is never echoed"
+    assert len(reason) < 200
 
 
 @given(st.sampled_from(sorted(KNOBS)), st.text(max_size=24))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.helper.fake_kernel import TOTAL, VM, FakeKernel
 
 from aitune_helper import messages, plan
-from aitune_helper.messages import Change, Item, Part, Trial, from_object, to_object
+from aitune_helper.messages import Along, Change, Item, Part, Trial, from_object, to_object
 from aitune_helper.plan import Refusal, make_plan
 
 
@@ -74,7 +74,9 @@ def test_two_gibibytes_are_kept_on_a_small_machine() -> None:
     kernel = FakeKernel()
     kernel.files["/proc/meminfo"] = "MemAvailable: 3145728 kB\nHugepagesize: 2048 kB"
     assert make_plan(kernel, [Change("hugepages.2048kB", "", "500")]).items
-    assert "of which 2.0 GiB have to stay; the most that is safe: 522" in why(("hugepages.2048kB", "", "600"), kernel=kernel)
+    assert "of which 2.0 GiB have to stay; the most that is safe: 522" in why(
+        ("hugepages.2048kB", "", "600"), kernel=kernel
+    )
 
 
 def test_strict_accounting_below_what_is_promised_is_refused() -> None:
@@ -130,6 +132,163 @@ def test_the_hash_covers_changes_values_and_devices() -> None:
         }
     )
     assert digest(kernel, pool) != digest(FakeKernel(), pool)
+
+
+POLICIES = "/sys/devices/system/cpu/cpufreq/"
+
+
+def with_preferences(*, governor: str = "powersave") -> FakeKernel:
+    kernel = FakeKernel()
+    for policy in ("policy0", "policy1"):
+        kernel.files |= {
+            f"{POLICIES}{policy}/scaling_governor": governor,
+            f"{POLICIES}{policy}/scaling_available_governors": "performance powersave",
+            f"{POLICIES}{policy}/energy_performance_preference": "balance_power",
+            f"{POLICIES}{policy}/energy_performance_available_preferences": (
+                "default performance balance_performance balance_power power"
+            ),
+        }
+    return kernel
+
+
+def test_a_preference_needs_a_governor_that_leaves_one() -> None:
+    epp, governor = ("cpu.epp", "policy0", "power"), ("cpu.governor", "policy0", "performance")
+    assert make_plan(with_preferences(), [Change(*epp)]).items
+    stiff = with_preferences(governor="performance")
+    assert "performance alone" in why(epp, kernel=stiff), "now"
+    assert "performance alone" in why(epp, governor, kernel=with_preferences()), "after this plan"
+    assert make_plan(stiff, [Change("cpu.epp", "policy0", "performance")]).items
+    other = Change("cpu.governor", "policy1", "performance")
+    assert make_plan(with_preferences(), [Change(*epp), other]).items, "another policy"
+    eased = make_plan(stiff, [Change(*epp), Change("cpu.governor", "policy0", "powersave")])
+    assert [item.knob for item in eased.items] == ["cpu.governor", "cpu.epp"], "in this order"
+    assert "takes one of: performance, balance_performance" in why(
+        ("cpu.epp", "policy0", "default"), kernel=with_preferences()
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("vm.dirty_ratio", "vm.dirty_bytes"),
+        ("vm.dirty_background_ratio", "vm.dirty_background_bytes"),
+        ("vm.overcommit_ratio", "vm.overcommit_kbytes"),
+    ],
+)
+def test_one_limit_is_not_said_in_two_ways(one: str, other: str) -> None:
+    kernel = FakeKernel()
+    kernel.files |= {f"/proc/sys/{name.replace('.', '/')}": "20" for name in (one, other)}
+    changes = [(one, "", "30"), (other, "", "1048576")]
+    for pair in (changes, changes[::-1]):
+        assert "to 0: name one of them" in why(*pair, kernel=kernel)
+    assert make_plan(kernel, [Change(*changes[0]), Change("vm.swappiness", "", "1")]).items
+
+
+def test_there_is_nothing_to_balance_on_one_node() -> None:
+    kernel, balance = FakeKernel(), ("kernel.numa_balancing", "", "0")
+    online = "/sys/devices/system/node/online"
+    kernel.files |= {"/proc/sys/kernel/numa_balancing": "1", online: "0-1"}
+    assert make_plan(kernel, [Change(*balance)]).items
+    kernel.files[online] = "0"
+    assert "one node" in why(balance, kernel=kernel)
+
+
+def test_a_request_is_no_larger_than_the_hardware_takes() -> None:
+    kernel = FakeKernel()
+    queue = "/sys/block/sda/queue/"
+    kernel.files |= {queue + "max_sectors_kb": "512", queue + "max_hw_sectors_kb": "1024"}
+    assert make_plan(kernel, [Change("block.max_sectors_kb", "sda", "1024")]).items
+    for value in ("1025", "2147483647"):
+        assert "at most 1024 here" in why(("block.max_sectors_kb", "sda", value), kernel=kernel)
+
+
+def test_less_than_two_pages_of_written_data_cannot_be() -> None:
+    kernel = FakeKernel()
+    kernel.files[VM + "dirty_bytes"] = "0"
+    for value in ("0", "4096", "8192", "131071"):  # two pages are 128 KiB where one is 64 KiB
+        assert "takes 131072 to" in why(("vm.dirty_bytes", "", value), kernel=kernel)
+    assert make_plan(kernel, [Change("vm.dirty_bytes", "", "131072")]).items
+
+
+def test_a_limit_as_an_amount_is_guarded_as_one_as_a_share() -> None:
+    kernel = FakeKernel()
+    kernel.files[VM + "overcommit_memory"] = "2"
+    amount = ("vm.overcommit_kbytes", "", "1000000")  # 1 GiB is promised
+    assert "this session's too" in why(amount, kernel=kernel)
+    assert make_plan(kernel, [Change(*amount[:2], "2000000")]).items
+    kernel.files |= {VM + "overcommit_ratio": "0", VM + "overcommit_kbytes": "1000000"}
+    assert "this session's too" in why(("vm.overcommit_memory", "", "2"), kernel=kernel)
+
+
+def test_what_cannot_be_written_here_is_refused_before_it_is_tried() -> None:
+    kernel = FakeKernel()
+    kernel.read_only = {VM + "swappiness"}
+    assert "EROFS" in why(("vm.swappiness", "", "1"), kernel=kernel)
+    assert make_plan(kernel, [Change("thp.defrag", "", "defer")]).items
+
+
+def test_order_is_that_of_the_table() -> None:
+    kernel = with_preferences()
+    queue = "/sys/block/sda/queue/"
+    kernel.files |= {queue + "max_sectors_kb": "512", queue + "max_hw_sectors_kb": "1024"}
+    wanted = [
+        ("block.read_ahead_kb", "sda", "64"),
+        ("block.max_sectors_kb", "sda", "256"),
+        ("block.nr_requests", "sda", "32"),
+        ("block.scheduler", "sda", "kyber"),
+        ("cpu.epp", "policy0", "power"),
+        ("cpu.governor", "policy0", "powersave"),
+        ("vm.swappiness", "", "1"),
+        ("vm.overcommit_memory", "", "1"),
+    ]
+    made = make_plan(kernel, [Change(*change) for change in wanted])
+    names = [item.knob for item in made.items]
+    assert names.index("cpu.governor") < names.index("cpu.epp")
+    disk = [name for name in names if name.startswith("block.")]
+    assert disk == [name for name, _, _ in wanted[3::-1]]
+    assert names[0] == "vm.overcommit_memory"
+
+
+def test_an_item_says_what_moves_along_and_why_its_undo_is_not_exact() -> None:
+    kernel = FakeKernel()
+    kernel.files["/sys/block/sda/queue/iosched/read_lat_nsec"] = "7"
+    changes = [
+        Change("block.scheduler", "sda", "kyber"),
+        Change("vm.overcommit_kbytes", "", "9"),
+        Change("hugepages.2048kB", "", "4"),
+        Change("vm.swappiness", "", "4"),
+    ]
+    items = {item.knob: item for item in make_plan(kernel, changes).items}
+    assert items["block.scheduler"].along == (
+        Along("block.nr_requests", "128"),
+        Along("block.iosched.read_lat_nsec", "7"),
+        Along("block.read_ahead_kb", "512"),
+    )
+    assert items["vm.overcommit_kbytes"].along == (Along("vm.overcommit_ratio", "50"),)
+    assert items["hugepages.2048kB"].undo == "best effort"
+    assert "fragments" in items["hugepages.2048kB"].note
+    assert (items["vm.swappiness"].undo, items["vm.swappiness"].note) == ("exact", "")
+
+
+def test_what_was_there_before_may_be_put_back_though_it_is_not_offered() -> None:
+    kernel = FakeKernel()
+    kernel.files |= {VM + "dirty_bytes": "0", VM + "dirty_ratio": "20"}
+    option = Change("block.iosched.read_expire", "sda", "77")
+    few = Change("vm.dirty_bytes", "", "8192")
+
+    def former(*target: str) -> bool:
+        return target in {option[:3], few[:3]}
+
+    for change in (option, few):
+        with pytest.raises(Refusal):
+            make_plan(kernel, [change])
+        with pytest.raises(Refusal):
+            make_plan(kernel, [change._replace(value="8191")], former=former)
+    later, now = make_plan(kernel, [few, option], former=former).items[::-1]
+    assert (later.old, later.requested) == ("", "77"), "it comes with its scheduler"
+    assert (now.old, now.requested) == ("0", "8192")
+    with pytest.raises(Refusal, match="there is no knob"):
+        make_plan(kernel, [option._replace(instance="sdz")], former=former)
 
 
 def test_planning_never_writes() -> None:

@@ -123,6 +123,9 @@ def test_a_total_is_shared_out_over_the_nodes_with_cores_where_a_gpu_is_a_node(
         ("node0", "33"),
         ("node1", "32"),
     ]
+    named = made_trees.host(tmp_path, made_trees.meminfo())
+    by_its_other_name = expand(named, [parse_change("vm.nr_hugepages=65")])
+    assert by_its_other_name == changes, "the kernel would spread it over the GPU's memory too"
     on_all = made_trees.host(tmp_path / "all", files, {"/sys/devices/system/node/has_cpu": "0-2\n"})
     assert [
         change.instance for change in expand(on_all, [parse_change("hugepages.2048kB=65")])
