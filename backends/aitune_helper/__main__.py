@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from aitune_helper import callers, server, surroundings
+from aitune_helper import boot, callers, server, surroundings
 from aitune_helper.guardian import Guardian, ProcessGuardian, stay, watch
 from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
@@ -71,6 +71,7 @@ def _help(origin: surroundings.Origin, said: callers.Said) -> None:
             container=surroundings.container(),
             bundle_sha256=origin.sha256,
             witness=surroundings.syslog,
+            readers=boot.read_here(os.path.exists),
         )
     except OSError as error:
         loud(f"does not start: {error.filename}: {error.strerror}")

@@ -114,7 +114,7 @@ class Application:
         stale = any(item.status == messages.STALE for item in made.items)
         if stale or made.hash != wanted.plan_hash:
             raise Fault("Stale", {"items": messages.to_object(made.items)})
-        self._trials.check_files(persist=wanted.persist, undo_of=wanted.undo_of)
+        self._trials.check_files(made.items, persist=wanted.persist, undo_of=wanted.undo_of)
         try:
             slots = steps.snapshot(self._kernel, made.items)
         except OSError as error:

@@ -7,6 +7,8 @@ import os
 import stat
 
 FILE_MAX = 16 * 2**20
+# What is appended to the name of a file for the one that is to take its place.
+ASIDE = ".new"
 
 
 def read_file(path: str, limit: int = FILE_MAX) -> bytes | None:
@@ -46,7 +48,7 @@ def write_aside(path: str, data: bytes, mode: int, *, sync: bool) -> str:
 
     The name is fixed, so that what a killed process left is replaced: callers hold the lock.
     """
-    aside = path + ".new"
+    aside = path + ASIDE
     remove(aside)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(aside, flags, 0o600)

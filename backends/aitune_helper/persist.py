@@ -1,222 +1,227 @@
-"""The file that sets our sysctl knobs at boot: written only for what was kept, and only if ours.
+"""Our files that are read at boot: written only for what was kept, and only if they are ours.
 
-`/etc/sysctl.d/95-aitune.conf` holds one line for each kept and persisted knob. It is ours as long
-as its digest is the one in `owned.json`; a file that somebody made or edited is never touched.
+There is one file for each mechanism, `95-aitune` in its directory. It is ours as long as its digest
+is one in `owned.json`; a file that somebody made or edited is never touched. What is to change in
+several files is checked in all of them first, then written beside them, then put in their place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from aitune_helper import files
-from aitune_helper.knobs import KNOBS, refusal
+from aitune_helper import boot, files
+from aitune_helper.formats import FORMATS, Lines
 from aitune_helper.state import loud
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aitune_helper.messages import Item
     from aitune_helper.places import Places
 
-_HEADER = """\
-# Written by aitune-tui: settings that were kept and are to last, read by systemd-sysctl at boot.
-# Take one out with `aitune-tui unpersist KNOB`. Edited by hand, it is left alone from then on.
-"""
-_LINE = re.compile(r"([a-z_.]+) = (\S+)")
 _FOLDER_UMASK = 0o022
-NOT_YET = "not persistent yet: only sysctl knobs are set at boot so far"
+_MODE = 0o644
+_SHOWN_MAX = 60
+
+# What our files say, by mechanism.
+Contents = dict[str, Lines]
 
 
-class Line(NamedTuple):
-    """One setting in the drop-in: its value and who kept it."""
-
-    value: str
-    why: str
-
-
-Lines = dict[str, Line]
-
-
-def key_and_value(item: Item, default_pool: str) -> tuple[str, str] | None:
-    """The sysctl line that sets an item at boot, or None where sysctl.d cannot.
+class DropIns:
+    """Our files below /etc.
 
     Args:
-        item: What was kept; its requested value is what lasts.
-        default_pool: The pool that `vm.nr_hugepages` sizes on this machine.
-    """
-    if KNOBS[item.knob].persist == "sysctl":
-        return item.knob, item.requested
-    if item.knob == default_pool and not item.instance:
-        return "vm.nr_hugepages", item.requested
-    return None
-
-
-def parse(text: str) -> Lines:
-    """Read our drop-in; a comment before a line says who kept it."""
-    lines: Lines = {}
-    why = ""
-    for raw in text.splitlines():
-        if raw.startswith("# "):
-            why = raw[2:]
-        found = _LINE.fullmatch(raw)
-        if found is not None:
-            lines[found[1]] = Line(found[2], why)
-            why = ""
-    return lines
-
-
-def render(lines: Mapping[str, Line]) -> str:
-    """Write our drop-in; the same lines give the same bytes."""
-    body = "".join(f"\n# {line.why}\n{key} = {line.value}\n" for key, line in sorted(lines.items()))
-    return _HEADER + body
-
-
-class DropIn:
-    """Our one file in sysctl.d.
-
-    Args:
-        places: Where it and the list of our files lie.
+        places: Where they and the list of our files lie.
     """
 
     def __init__(self, places: Places) -> None:
-        self._path = places.sysctl
+        self._paths = places.at_boot
         self._owned = places.owned
 
-    def lines(self) -> Lines:
-        """The lines there now; none where there is no file.
+    def lines(self, mechanism: str) -> Lines:
+        """The lines of one file now; none where there is no file.
 
         Raises:
             Fault: `PersistRefused`: the file is somebody else's, or was edited.
         """
+        path = self._paths[mechanism]
         try:
-            data = files.read_file(self._path)
-            digests = self._digests()
+            data = files.read_file(path)
+            if data is None:
+                return {}
+            texts = self._written().get(path, {})
         except OSError as error:
-            raise self._refused(f"it cannot be read: {error.strerror}") from error
-        if data is None:
-            return {}
-        if _digest(data) not in digests:
-            raise self._refused("it is not as aitune wrote it")
-        return parse(data.decode("ascii", "replace"))
+            raise _refused(path, f"it cannot be read: {error.strerror}") from error
+        if _digest(data) not in texts:
+            raise _refused(path, _difference(data, list(texts.values())))
+        return FORMATS[mechanism].parse(data.decode("ascii", "replace"))
 
-    def put(self, lines: Mapping[str, Line]) -> tuple[str, ...]:
-        """Make the file say exactly `lines`; without any it is removed.
+    def put(self, contents: Mapping[str, Lines]) -> tuple[str, ...]:
+        """Make each file named in `contents` say exactly its lines; without any it is removed.
 
         Returns:
-            The files that changed.
+            The paths of the files that changed.
 
         Raises:
             Fault: `PersistRefused`, as for `lines`; also when a file appears meanwhile, and when
-                it cannot be written: then it is as it was.
+                one cannot be written: then all are as they were.
         """
-        now = self.lines()
-        if now == dict(lines):
-            return ()
-        try:
-            return self._put(now, lines)
-        except OSError as error:
-            raise self._refused(f"it cannot be written: {error.strerror}") from error
+        before = {mechanism: self.lines(mechanism) for mechanism in contents}
+        for mechanism in contents:
+            _tidy(self._paths[mechanism])
+        changed = {
+            self._paths[mechanism]: self._text(mechanism, lines)
+            for mechanism, lines in contents.items()
+            if lines != before[mechanism]
+        }
+        if changed:
+            old = {self._paths[name]: _rendered(name, lines) for name, lines in before.items()}
+            self._put(changed, old)
+        return tuple(changed)
 
-    def _put(self, now: Lines, lines: Mapping[str, Line]) -> tuple[str, ...]:
-        if not lines:
-            files.remove(self._path)
-            files.sync_directory(self._path)
-            self._own()
-            return (self._path,)
+    def _text(self, mechanism: str, lines: Lines) -> bytes:
+        """The bytes of one file, b"" for none; every line is one that `Apply` could write."""
         for key, line in lines.items():
-            if key not in KNOBS or refusal(KNOBS[key], line.value) is not None:
-                raise self._refused(f"{key} = {line.value!a} is no value of that knob")
-        data = render(lines).encode("ascii")
-        self._make_folder()
-        # The next and the present content are both ours, so that a crash between leaves it ours.
-        there = files.read_file(self._path)
-        self._own(_digest(data), *(() if there is None else (_digest(there),)))
-        if now or there is not None:
-            files.replace_file(self._path, data, 0o644)
-        else:
-            self._create(data)
-        return (self._path,)
+            reason = boot.why_not(boot.Setting(mechanism, key, line.value))
+            if reason is not None:
+                raise _refused(self._paths[mechanism], reason)
+        return _rendered(mechanism, lines)
 
-    def _make_folder(self) -> None:
-        """Make sysctl.d where it is missing, for everybody to read, whatever our umask."""
-        folder = os.path.dirname(self._path)
-        if not os.path.isdir(folder):
-            before = os.umask(_FOLDER_UMASK)
-            try:
-                os.makedirs(folder)
-            finally:
-                os.umask(before)
-            files.sync_directory(folder)
-
-    def _create(self, data: bytes) -> None:
-        """Make the file only if there is none: `link` never replaces."""
-        aside = files.write_aside(self._path, data, 0o644, sync=True)
+    def _put(self, changed: Mapping[str, bytes], old: Mapping[str, bytes]) -> None:
+        path = ""
+        done: list[str] = []
         try:
-            os.link(aside, self._path)
-        except FileExistsError:
-            raise self._refused("somebody else made it just now") from None
-        finally:
-            files.remove(aside)
-        files.sync_directory(self._path)
+            for path in changed:
+                _make_folder(os.path.dirname(path))
+            path = self._owned
+            self._own(changed)
+            for path, data in changed.items():
+                if data:
+                    files.write_aside(path, data, _MODE, sync=True)
+            for path, data in changed.items():
+                _place(path, data, fresh=not old[path])
+                done.append(path)
+                files.sync_directory(path)
+        except (OSError, Fault) as error:
+            _put_back(done, old)
+            for left in changed:
+                _tidy(left)
+            if isinstance(error, Fault):
+                raise
+            raise _refused(path, f"it cannot be written: {error.strerror}") from error
 
-    def _digests(self) -> list[str]:
-        """The digests our file may have, newest first; a damaged list means it is not ours."""
+    def _written(self) -> dict[str, dict[str, str]]:
+        """What our files may hold: by path, text by digest. A damaged list means none is ours."""
         data = files.read_file(self._owned)
         if data is None:
-            return []
+            return {}
         try:
-            owned = json.loads(data)
-            digests = owned.get(self._path, [])
-            if not all(isinstance(digest, str) for digest in digests):
-                raise ValueError("not digests")
-        except (ValueError, AttributeError, TypeError):
+            return _parse_owned(json.loads(data))
+        except (ValueError, AttributeError):
             loud(f"damaged, moved to {files.move_aside(self._owned)}")
-            return []
-        return list(digests)
+            return {}
 
-    def _own(self, *digests: str) -> None:
-        data = json.dumps({self._path: digests}).encode("ascii")
+    def _own(self, changed: Mapping[str, bytes]) -> None:
+        """Put the next and the present content on the list, so that a crash leaves the file ours.
+
+        The present content comes from the file: it was on the list a moment ago.
+        """
+        owned = self._written()
+        for path, data in changed.items():
+            there = files.read_file(path)
+            texts = owned.get(path, {})
+            owned[path] = {
+                _digest(content): content.decode("ascii", "replace")
+                for content in (there, data)
+                if content and (content is data or _digest(content) in texts)
+            }
+        listed = {path: texts for path, texts in owned.items() if texts}
+        data = json.dumps(listed, separators=(",", ":")).encode("ascii")
         files.replace_file(self._owned, data, 0o600)
 
-    def _refused(self, reason: str) -> Fault:
-        return Fault("PersistRefused", {"path": self._path, "reason": reason})
+
+def _rendered(mechanism: str, lines: Lines) -> bytes:
+    return FORMATS[mechanism].render(lines).encode("ascii") if lines else b""
 
 
-def changed(now: Mapping[str, Line], then: Mapping[str, Line]) -> dict[str, object]:
-    """What a change makes of the file, for the journal.
-
-    Returns:
-        `before` and `after`: what the file says of each key that changes, None where nothing.
-    """
-    keys = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
-    return {
-        name: {key: list(lines[key]) if key in lines else None for key in keys}
-        for name, lines in (("before", now), ("after", then))
-    }
+def _place(path: str, data: bytes, *, fresh: bool) -> None:
+    """Bring one file to what was written beside it, in one step; without data it goes."""
+    if not data:
+        files.remove(path)
+    elif fresh:
+        _create(path)
+    else:
+        os.rename(path + files.ASIDE, path)
 
 
-def restored(lines: Mapping[str, Line], entry: Mapping[str, object]) -> Lines | None:
-    """The lines with what `changed` noted put back; None where it noted nothing.
+def _create(path: str) -> None:
+    """Make the file only if there is none: `link` never replaces."""
+    try:
+        os.link(path + files.ASIDE, path)
+    except FileExistsError:
+        raise _refused(path, "somebody else made it just now") from None
+    files.remove(path + files.ASIDE)
 
-    A line that says something else by now is of a later trial, and stays.
-    """
-    before, after = entry.get("before"), entry.get("after")
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return None
-    merged = dict(lines)
-    for key, value in before.items():
-        if (list(merged[key]) if key in merged else None) != after.get(key):
-            continue
-        if isinstance(value, list) and len(value) == 2:
-            merged[key] = Line(str(value[0]), str(value[1]))
-        else:
-            merged.pop(key, None)
-    return merged
+
+def _tidy(path: str) -> None:
+    """Remove what was to take a file's place; also what one left there that was killed."""
+    with contextlib.suppress(OSError):
+        files.remove(path + files.ASIDE)
+
+
+def _put_back(paths: list[str], old: Mapping[str, bytes]) -> None:
+    """Bring files that were changed already back to what they said."""
+    for path in paths:
+        try:
+            if old[path]:
+                files.replace_file(path, old[path], _MODE)
+            else:
+                files.remove(path)
+                files.sync_directory(path)
+        except OSError as error:
+            loud(f"{path} could not be brought back: {error.strerror}")
+
+
+def _make_folder(folder: str) -> None:
+    """Make a directory of drop-ins where it is missing, for everybody to read."""
+    if not os.path.isdir(folder):
+        before = os.umask(_FOLDER_UMASK)
+        try:
+            os.makedirs(folder)
+        finally:
+            os.umask(before)
+        files.sync_directory(folder)
+
+
+def _parse_owned(value: object) -> dict[str, dict[str, str]]:
+    """The list of our files; ValueError for anything else."""
+    if not isinstance(value, dict):
+        raise ValueError("not a list of files")
+    for texts in value.values():
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError("not texts by digest")
+    return value
+
+
+def _difference(data: bytes, texts: list[str]) -> str:
+    """Say where a file differs from what we wrote last; its text is foreign and is shown quoted."""
+    if not texts:
+        return "it was not made by aitune"
+    theirs, ours = data.decode("ascii", "replace").splitlines(), texts[-1].splitlines()
+    for number, (line, was) in enumerate(zip(theirs, ours), start=1):
+        if line != was:
+            return f"it was edited: line {number} is {line[:_SHOWN_MAX]!a}, was {was!a}"
+    if len(theirs) > len(ours):
+        return f"it was edited: line {len(ours) + 1}, {theirs[len(ours)][:_SHOWN_MAX]!a}, is new"
+    return "it was edited: its end is gone" if len(theirs) < len(ours) else "its line ends changed"
+
+
+def _refused(path: str, reason: str) -> Fault:
+    return Fault("PersistRefused", {"path": path, "reason": reason})
 
 
 def _digest(data: bytes) -> str:

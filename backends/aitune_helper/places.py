@@ -15,6 +15,13 @@ from typing import NamedTuple
 # Who may read the journal besides root, where such a group exists.
 JOURNAL_GROUPS = ("adm", "wheel")
 
+FILES_AT_BOOT = {
+    "sysctl": "sysctl.d/95-aitune.conf",
+    "udev": "udev/rules.d/95-aitune.rules",
+    "tmpfiles": "tmpfiles.d/95-aitune.conf",
+    "modules": "modules-load.d/95-aitune.conf",
+}
+
 
 class Places(NamedTuple):
     """The three directories and what lies in them.
@@ -72,7 +79,12 @@ class Places(NamedTuple):
     @property
     def sysctl(self) -> str:
         """What sets our sysctl knobs at boot."""
-        return self.etc + "/sysctl.d/95-aitune.conf"
+        return self.at_boot["sysctl"]
+
+    @property
+    def at_boot(self) -> dict[str, str]:
+        """Our files that set things at boot, by mechanism."""
+        return {mechanism: f"{self.etc}/{file}" for mechanism, file in FILES_AT_BOOT.items()}
 
 
 def prepare(places: Places) -> None:

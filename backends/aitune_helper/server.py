@@ -13,7 +13,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import VERSION, apply, callers, knobs, messages, plan, requests, varlink
+from aitune_helper import VERSION, apply, boot, callers, knobs, messages, plan, requests, varlink
 from aitune_helper.actions import ACTIONS
 from aitune_helper.guardian import ThreadGuardian
 from aitune_helper.journal import CorruptJournalError, Journal
@@ -49,6 +49,7 @@ class Core:
         container: What kind of container this is, or "": then writing needs `force`.
         bundle_sha256: Digest of the zipapp we run from, or "".
         witness: Told each journalled event in one line.
+        readers: Which of our files are read here at boot.
 
     Raises:
         OSError: The directories cannot be made, or are not ours alone.
@@ -66,10 +67,11 @@ class Core:
         container: str = "",
         bundle_sha256: str = "",
         witness: Callable[[str], None] | None = None,
+        readers: frozenset[str] = boot.MECHANISMS,
     ) -> None:
         prepare(places)
         journal = Journal(places.journal, group=journal_group(), wall=wall, witness=witness)
-        self.trials = Trials(kernel, places, journal, clock=clock, wall=wall)
+        self.trials = Trials(kernel, places, journal, clock=clock, wall=wall, readers=readers)
         self.guardian = guardian(self.trials)
         self._kernel = kernel
         self._min_ttl_s = min_ttl_s
@@ -112,13 +114,8 @@ class Core:
             made = plan.make_plan(self._kernel, changes, force=force)
         except plan.Refusal as refusal:
             raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal
-        at_boot = self.trials.lasting.values()
-        lines = tuple(
-            f"{item.knob} at boot: {at_boot[item.knob]} (95-aitune.conf)"
-            for item in made.items
-            if item.knob in at_boot
-        )
-        return made._replace(warnings=made.warnings + lines)
+        said = self.trials.lasting.said_of(made.items)
+        return made._replace(warnings=made.warnings + said)
 
     def apply(
         self,

@@ -11,7 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_helper import files, lasting, messages, plan, restore
+from aitune_helper import boot, files, lasting, messages, plan, restore
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Caller, Trial
 from aitune_helper.state import CorruptError, LockedError, Record, State, boottime, loud
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.messages import Item
     from aitune_helper.places import Places
     from aitune_helper.state import Clock
 
@@ -63,6 +64,7 @@ class Trials:
         clock: Seconds that go on in suspend; deadlines are in it.
         wall: Wall clock, for display.
         boot_id: The running boot.
+        readers: Which of our files are read here at boot.
 
     Attributes:
         lasting: The file that sets what was kept at boot.
@@ -78,6 +80,7 @@ class Trials:
         clock: Clock = boottime,
         wall: Clock = time.time,
         boot_id: str | None = None,
+        readers: frozenset[str] = boot.MECHANISMS,
     ) -> None:
         self.kernel = kernel
         self.journal = journal
@@ -85,7 +88,7 @@ class Trials:
         self.wall = wall
         self.state = State(places, running_boot() if boot_id is None else boot_id)
         self.notices: list[str] = []
-        self.lasting = lasting.Lasting(kernel, places, journal)
+        self.lasting = lasting.Lasting(kernel, places, journal, readers)
         self._corrupt = ""
 
     def current(self) -> Record | None:
@@ -139,12 +142,11 @@ class Trials:
         trial = record.trial._replace(state=messages.REVERTED_TRIAL, deadline=None)
         self._note_if_possible("withdrawn", trial, caller)
 
-    def check_files(self, *, persist: bool, undo_of: str | None) -> None:
+    def check_files(self, items: tuple[Item, ...], *, persist: bool, undo_of: str | None) -> None:
         """Raise before anything is written where keeping would fail over a file."""
         if undo_of is not None and self.journal.find(messages.KEPT, undo_of) is None:
             raise refused("", "", "there is no kept trial of that id")
-        if persist or undo_of is not None:
-            self.lasting.lines()
+        self.lasting.check(items, persist=persist, undo_of=undo_of)
 
     def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
         """Move the deadline to `ttl_s` seconds from now.
@@ -183,12 +185,13 @@ class Trials:
             trial = record.trial._replace(
                 state=messages.KEPT, deadline=None, persist=record.trial.persist or persist
             )
-            changed = self.lasting.changed(trial)
+            decision = self.lasting.decide(trial)
+            trial = trial._replace(items=decision.items)
             try:
-                self.note(messages.KEPT, trial, caller, **changed)
+                self.note(messages.KEPT, trial, caller, **lasting.to_journal(decision.changes))
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
-            return self._finish_keep(trial, caller)
+            return self._finish_keep(trial, decision.changes, caller)
 
     def revert(self, trial_id: str, caller: Caller) -> Trial:
         """Put everything back now; once it is back, say so again.
@@ -245,12 +248,13 @@ class Trials:
         """
         with self.locked():
             self.refuse_if_open()
-            rest, changed = self.lasting.without(knobs)
+            changes = self.lasting.without(knobs)
+            noted = {"caller": messages.to_object(caller), **lasting.to_journal(changes)}
             try:
-                self.journal.append("unpersist", {"caller": messages.to_object(caller), **changed})
+                self.journal.append("unpersist", noted)
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
-            return self.lasting.put(rest)
+            return self.lasting.finish(changes)
 
     def put_back(self, record: Record, caller: Caller) -> Trial:
         """Put back every value of a record; never stops half-way. The lock is held."""
@@ -268,21 +272,18 @@ class Trials:
         self._end(trial)
         return trial
 
-    def _finish_keep(self, trial: Trial, caller: Caller) -> Kept:
+    def _finish_keep(self, trial: Trial, changes: lasting.Changes, caller: Caller) -> Kept:
         """What follows the line in the journal; done again, it changes nothing."""
         written: tuple[str, ...] = ()
-        failure = ""
         try:
-            lines = self.lasting.wanted(trial)
-            if lines is not None:
-                written = self.lasting.put(lines)
+            if changes:
+                written = self.lasting.finish(changes)
                 trial = trial._replace(persisted="yes")
         except Fault as fault:
-            failure = "not persistent: {path}: {reason}".format(**fault.parameters)
-            loud(f"trial {trial.number} is kept, but {failure}")
-            trial = trial._replace(persisted="failed")
-        if trial.persist or failure:
-            trial = trial._replace(items=self.lasting.noted(trial, failure))
+            failure = "{path}: {reason}".format(**fault.parameters)
+            loud(f"trial {trial.number} is kept, but not persistent: {failure}")
+            items = lasting.failed(trial.items, failure)
+            trial = trial._replace(persisted="failed", items=items)
         if trial.persisted != "no":
             self._note_if_possible("persisted", trial, caller)
         self._end(trial)
@@ -316,7 +317,8 @@ class Trials:
             return None
         ended = self._ended_in_journal(record.trial.id)
         if ended is not None and ended.state == messages.KEPT:
-            return self._finish_keep(ended, GUARDIAN).trial
+            entry = self.journal.find(messages.KEPT, ended.id) or {}
+            return self._finish_keep(ended, lasting.changes_of(entry), GUARDIAN).trial
         if ended is not None:
             self._end(ended)
             return ended

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from tests.unit.helper.conftest import OPS, Bench
 
-from aitune_helper import messages
-from aitune_helper.messages import Item, Trial
-from aitune_helper.persist import DropIn, Line, key_and_value, parse, render
+from aitune_helper import boot, messages
+from aitune_helper.messages import Trial
 from aitune_helper.varlink import Fault
 
 
@@ -57,24 +56,11 @@ def test_later_trials_are_merged_in(bench: Bench) -> None:
     assert list(Path(bench.places.sysctl).parent.iterdir()) == [Path(bench.places.sysctl)]
 
 
-def test_the_default_pool_goes_by_its_sysctl_name_and_others_say_not_yet(bench: Bench) -> None:
-    trial = keep(
-        bench,
-        ("hugepages.2048kB", "", "64"),
-        ("thp.enabled", "", "always"),
-        ("block.read_ahead_kb", "sda", "777"),
-    )
-    assert bench.core.trials.lasting.values() == {"vm.nr_hugepages": "64"}
-    notes = {item.knob: item.note for item in trial.items}
-    assert notes["hugepages.2048kB"] == ""
-    assert notes["thp.enabled"].startswith("not persistent yet")
-    assert notes["block.read_ahead_kb"].startswith("the kernel keeps 776; not persistent yet")
-
-
 def test_nothing_to_write_leaves_no_file(bench: Bench) -> None:
-    trial = keep(bench, ("thp.enabled", "", "always"))
+    trial = keep(bench, ("block.scheduler", "sda", "mq-deadline"))
+    assert trial.items[0].note == boot.NOTHING_TELLS
     assert trial.persisted == "no"
-    assert not Path(bench.places.sysctl).exists()
+    assert not Path(bench.places.etc, "udev").exists()
 
 
 def test_persisting_can_be_asked_for_at_keep(bench: Bench) -> None:
@@ -139,7 +125,8 @@ def test_unpersist_waits_for_a_trial(bench: Bench) -> None:
 def test_a_plan_says_what_is_set_at_boot(bench: Bench) -> None:
     keep(bench, ("vm.swappiness", "", "10"))
     plan = bench.core.plan((messages.Change("vm.swappiness", "", "20"),), force=False)
-    assert "vm.swappiness at boot: 10 (95-aitune.conf)" in plan.warnings
+    said = "vm.swappiness at boot: 10 (95-aitune.conf); persisting updates it, else it is left"
+    assert said in plan.warnings
 
 
 # -- a file that is not ours -----------------------------------------------------------------------
@@ -192,47 +179,6 @@ def test_a_damaged_list_of_our_files_makes_the_file_not_ours(
     refusal(bench, ("vm.swappiness", "", "20"))
     assert Path(bench.places.owned + ".corrupt-1").exists()
     assert "damaged" in capfd.readouterr().err
-
-
-def test_a_disk_that_is_full_at_keep_is_kept_without_the_file(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trial = bench.apply(("vm.swappiness", "", "10"), persist=True)
-
-    def full(dropin: DropIn, now: object, lines: object) -> tuple[str, ...]:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(DropIn, "_put", full)
-    kept = bench.core.trials.keep(trial.id, OPS, persist=False)
-    assert (kept.trial.state, kept.trial.persisted) == (messages.KEPT, "failed")
-
-
-# -- reading and writing it ------------------------------------------------------------------------
-
-
-def test_what_is_rendered_is_read_back() -> None:
-    lines = {"vm.swappiness": Line("10", "trial 1, ops"), "vm.nr_hugepages": Line("64", "x")}
-    assert parse(render(lines)) == lines
-    assert render(parse(render(lines))) == render(lines)
-
-
-def test_an_edited_value_that_no_apply_could_write_is_not_written(bench: Bench) -> None:
-    keep(bench, ("vm.swappiness", "", "10"))
-    with pytest.raises(Fault):
-        bench.core.trials.lasting.put({"vm.swappiness": Line("010", "x")})
-    with pytest.raises(Fault):
-        bench.core.trials.lasting.put({"kernel.core_pattern": Line("|/tmp/x", "x")})
-
-
-def test_which_items_a_sysctl_line_can_carry() -> None:
-    def item(knob: str, instance: str = "") -> Item:
-        return Item(knob, instance, "", "0", "64")
-
-    assert key_and_value(item("vm.swappiness"), "") == ("vm.swappiness", "64")
-    assert key_and_value(item("hugepages.2048kB"), "hugepages.2048kB") == ("vm.nr_hugepages", "64")
-    assert key_and_value(item("hugepages.2048kB"), "hugepages.1048576kB") is None
-    assert key_and_value(item("hugepages.2048kB", "node1"), "hugepages.2048kB") is None
-    assert key_and_value(item("cpu.governor", "policy0"), "") is None
 
 
 def test_the_list_of_our_files_is_json_by_path(bench: Bench) -> None:

@@ -307,14 +307,14 @@ def test_a_failed_file_stays_ours(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     """An immutable file, twice: once it is writable again, it still is as we wrote it."""
     keep(bench, ("vm.swappiness", "", "10"))
     with monkeypatch.context() as patched:
-        real = files.replace_file
+        real = os.rename
 
-        def immutable(path: str, *rest: object, **more: object) -> None:
-            if path == bench.places.sysctl:
+        def immutable(old: str, new: str) -> None:
+            if new == bench.places.sysctl:
                 raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-            real(path, *rest, **more)  # type: ignore[arg-type]
+            real(old, new)
 
-        patched.setattr(files, "replace_file", immutable)
+        patched.setattr(os, "rename", immutable)
         for value in ("20", "30", "40"):
             trial = bench.apply(("vm.swappiness", "", value), persist=True)
             kept = bench.core.trials.keep(trial.id, OPS, persist=True).trial
