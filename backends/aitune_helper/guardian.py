@@ -8,7 +8,6 @@ connected and nothing is pending. In-process uses (demo, tests) have a thread in
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import select
@@ -18,26 +17,29 @@ import threading
 import time
 from typing import TYPE_CHECKING, Callable, Protocol
 
-from aitune_helper import files
+from aitune_helper import files, landlock, libc
+from aitune_helper.messages import Layer
 from aitune_helper.state import LockedError, hold, loud
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
     from aitune_helper.places import Places
+    from aitune_helper.service import Service
     from aitune_helper.trial import Trials
 
 # A service of a busy systemd needs a second or two; a change can wait for its guardian.
 ACKNOWLEDGE_S = 5.0
-# After so long without an answer another one is asked for.
+# After so long without an answer another one is forked.
 AGAIN_S = 1.0
 _LOOK_S = 0.25
-# How long a guardian that a service manager started waits for its first helper.
-_FIRST_S = 10.0
-_SYSTEMD_RUN = "/usr/bin/systemd-run"
+# How long a guardian that a service manager started waits for its first helper: longer than a
+# helper is silent, since a helper can ask for a guardian only before it is confined.
+_FIRST_S = 660.0
 _ID_MAX = 64
+_OOM = "/proc/self/oom_score_adj"
+_OOM_SCORE = -900
 _MCL_CURRENT = 1
-
-_libc = ctypes.CDLL(None, use_errno=True)
+_MCL_FUTURE = 2
 
 
 class Guardian(Protocol):
@@ -137,53 +139,55 @@ class ProcessGuardian:
     Args:
         places: Where lock and socket lie.
         trials: Made anew in the child, before it is needed.
-        command: How to start it as a service where systemd runs, else None.
+        service: How to start it where systemd runs, else None.
     """
 
     def __init__(
         self,
         places: Places,
         trials: Callable[[], Trials],
-        command: tuple[str, ...] | None = None,
+        service: Service | None = None,
     ) -> None:
         self._places = places
         self._trials = trials
-        self._command = command
+        self._service = service
         self._link: socket.socket | None = None
-        self._asked = 0.0
-        self._services = 0
+        self._started = False
+        self._forked = 0.0
         self._asking = 0
-        self._trouble = ""
-        self.kind = "systemd" if command else "process"
+        self._trouble = "it does not answer"
+        self.kind = "systemd" if service else "process"
 
     def start(self) -> None:
-        """Ask for one; if another is alive by then it ends by itself."""
-        self._asked = time.monotonic()
-        if self._command is not None and self.kind == "systemd":
-            self._services += 1
-            unit = f"aitune-guard-{os.getpid()}-{self._services}"
+        """Ask for one, once; if another is alive by then it ends by itself.
+
+        To be called before the sandbox is entered: nothing can be run from within.
+        """
+        if self._started:
+            return
+        self._started = True
+        if self._service is not None:
+            unit = f"aitune-guard-{os.getpid()}"
             self._trouble = f"the service {unit} does not answer"
-            self._asking = _start_service(unit, self._command)
+            self._asking = self._service.ask(unit)
             if self._asking:
                 return
-            self.kind = "process"
-        self._trouble = "it does not answer"
-        try:
-            self._fork()
-        except OSError as error:
-            self._trouble = error.strerror or "it cannot be started"
+        self._fork()
 
     def meet(self) -> None:
-        """Connect to it if it is up by now."""
+        """Connect to it if it is up by now, to another if it has gone."""
+        self._asked()
+        if self._link is not None and _is_gone(self._link):
+            self.close()
         if self._link is None:
             with contextlib.suppress(OSError):
                 self._connect()
 
     def arm(self, trial_id: str) -> None:
-        """Wait until the guardian says that it watches this trial; ask for another if it is gone.
+        """Wait until the guardian says that it watches this trial; fork another if it is gone.
 
-        Where systemd runs it, no other way is tried but where systemd itself could not be asked:
-        a fork of ours would lie in the operator's session, and end with it.
+        Where systemd runs it, systemd brings it back; a fork of ours would lie in the operator's
+        session, and end with it. We fork where systemd itself could not be asked.
         """
         give_up = time.monotonic() + ACKNOWLEDGE_S
         while True:
@@ -195,8 +199,8 @@ class ProcessGuardian:
             now = time.monotonic()
             if now >= give_up:
                 raise Fault("NoGuardian", {"reason": self._trouble})
-            if self._is_refused() or now - self._asked > AGAIN_S:
-                self.start()
+            if self.kind == "process" and now - self._forked > AGAIN_S:
+                self._fork()
             time.sleep(0.01)
 
     def close(self) -> None:
@@ -221,21 +225,29 @@ class ProcessGuardian:
         self._link.send(trial_id.encode("ascii"))
         return self._link.recv(_ID_MAX)
 
-    def _is_refused(self) -> bool:
-        """Whether systemd could not be asked; from then on we fork."""
+    def _asked(self) -> None:
+        """Hear whether systemd took it, if it has said so by now; if not, fork."""
         if not self._asking:
-            return False
+            return
         pid, status = os.waitpid(self._asking, os.WNOHANG)
-        if pid:
-            self._asking = 0
-        if pid and status:
-            self.kind = "process"
-        return bool(pid and status)
+        if not pid:
+            return
+        self._asking = 0
+        if status:
+            self._fork()
 
     def _fork(self) -> None:
         """Double fork into a session of its own; the child never returns."""
+        self.kind = "process"
+        self._forked = time.monotonic()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            self._trouble = error.strerror or "it cannot be started"
+            return
         if child:
             theirs.close()
             self._link = ours
@@ -309,47 +321,66 @@ def _detach(helper: socket.socket) -> socket.socket:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    os.closerange(4, 256)
+    landlock.close_others(4)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     return socket.socket(fileno=kept)
 
 
-def _start_service(unit: str, command: tuple[str, ...]) -> int:
-    """Ask systemd, without waiting, to run the guardian outside of any session.
+def _is_gone(link: socket.socket) -> bool:
+    """Whether the other end has closed; nothing is waited for."""
+    try:
+        return link.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def prepare_to_stay(service: Service | None) -> tuple[Layer, Layer]:
+    """Let this process and the guardian it forks be the last to go when memory runs short.
+
+    A service has both from systemd instead.
+
+    Args:
+        service: How the guardian is started where systemd runs, else None.
 
     Returns:
-        The process that asks, which fails where systemd does not take it; 0 for none.
+        Whether the guardian can be locked in memory, and whether both are spared.
     """
-    null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    arguments = [
-        _SYSTEMD_RUN,
-        "--quiet",
-        "--collect",
-        "--no-block",
-        f"--unit={unit}",
-        "--slice=system.slice",
-        "--property=OOMScoreAdjust=-900",
-        "--property=Restart=on-failure",
-        "--property=TimeoutStopSec=2",
-        "--description=aitune: puts a trial back at its deadline",
-        *command,
-    ]
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    whole = service is not None
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, unlimited)
+        whole = True
+    note = "the guardian" if whole else "the guardian as it starts: the limit cannot be raised"
+    return Layer("memory lock", held=True, note=note), _spare()
+
+
+def _spare() -> Layer:
+    """Be killed last when memory runs out; only CAP_SYS_RESOURCE may ask for that."""
+    with contextlib.suppress(OSError):
+        if int(files.read_file(_OOM) or b"0") <= _OOM_SCORE:
+            return Layer("oom", held=True)
     try:
-        return os.posix_spawn(_SYSTEMD_RUN, arguments, {}, file_actions=null)
-    except OSError:
-        return 0
+        fd = os.open(_OOM, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"%d" % _OOM_SCORE)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        return Layer("oom", held=False, note=error.strerror or "")
+    return Layer("oom", held=True)
 
 
 def stay() -> None:
-    """Do not be paged out or killed when memory runs short: that is when this is needed."""
-    with contextlib.suppress(OSError, ValueError):
-        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, unlimited)
-    _libc.mlockall(_MCL_CURRENT)
-    with contextlib.suppress(OSError):
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, b"-900")
-        finally:
-            os.close(fd)
+    """Lock the guardian in memory: it is needed when memory runs short.
+
+    What it allocates later is locked too, but only where no limit makes that fail.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    later = _MCL_FUTURE if limit == resource.RLIM_INFINITY else 0
+    try:
+        libc.call("mlockall", _MCL_CURRENT | later)
+    except OSError as error:
+        loud(f"the guardian is not locked in memory: {error.strerror}")

@@ -7,6 +7,7 @@ no environment variable of the running helper can move them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import grp
 import os
 import stat
@@ -14,7 +15,9 @@ from typing import NamedTuple
 
 # Who may read the journal besides root, where such a group exists.
 JOURNAL_GROUPS = ("adm", "wheel")
+_DROPIN_UMASK = 0o022
 
+# Below `etc`.
 FILES_AT_BOOT = {
     "sysctl": "sysctl.d/95-aitune.conf",
     "udev": "udev/rules.d/95-aitune.rules",
@@ -86,6 +89,11 @@ class Places(NamedTuple):
         """Our files that set things at boot, by mechanism."""
         return {mechanism: f"{self.etc}/{file}" for mechanism, file in FILES_AT_BOOT.items()}
 
+    @property
+    def dropins(self) -> tuple[str, ...]:
+        """The directories of those who set things at boot."""
+        return tuple(os.path.dirname(path) for path in self.at_boot.values())
+
 
 def prepare(places: Places) -> None:
     """Make the directories with their modes, and refuse any that are not what they should be.
@@ -98,8 +106,26 @@ def prepare(places: Places) -> None:
     _directory(places.state, 0o755)
 
 
+def prepare_dropins(places: Places) -> None:
+    """Make those drop-in directories whose reader is here, for everybody to read.
+
+    A directory that cannot be made is missed when something is to be put there, and said then.
+    """
+    umask = os.umask(_DROPIN_UMASK)
+    try:
+        for folder in places.dropins:
+            with contextlib.suppress(OSError):
+                os.mkdir(folder, 0o755)
+    finally:
+        os.umask(umask)
+
+
+@functools.cache
 def journal_group() -> int | None:
-    """The group that may read the journal, or None where the machine has none of that kind."""
+    """The group that may read the journal, or None where the machine has none of that kind.
+
+    Asked for once: the sandbox hides the file of groups.
+    """
     if os.geteuid() != 0:
         return None
     for name in JOURNAL_GROUPS:

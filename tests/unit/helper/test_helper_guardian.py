@@ -14,14 +14,16 @@ import pytest
 from tests.unit.helper.conftest import OPS
 
 from aitune_helper import guardian as guardians
-from aitune_helper import kernelfs, messages
+from aitune_helper import kernelfs, messages, service
 from aitune_helper.apply import Wanted
 from aitune_helper.guardian import ProcessGuardian, ThreadGuardian
 from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
 from aitune_helper.messages import Change
 from aitune_helper.server import Core
+from aitune_helper.service import Service
 from aitune_helper.state import LockedError, hold, start_time
+from aitune_helper.surroundings import Origin
 from aitune_helper.trial import Trials
 from aitune_helper.varlink import Fault
 
@@ -242,34 +244,73 @@ def test_the_thread_does_the_same_within_one_process(
     assert threading.active_count() == before - 1
 
 
-def test_systemd_is_asked_for_a_service_and_a_fork_does_where_it_fails(
-    kernel: RealKernel, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    swappiness: Path,
-) -> None:  # fmt: skip
-    said = tmp_path / "said"
-    program = tmp_path / "systemd-run"
-    program.write_text(f'#!/bin/sh\necho "$@" > {said}.new; mv {said}.new {said}; exit 1\n')
-    program.chmod(0o755)
-    monkeypatch.setattr(guardians, "_SYSTEMD_RUN", str(program))
-    command = ("/usr/bin/python3", "-I", "-S", "-B", "/x/helper.pyz", "--guard")
+COMMAND = ("/usr/bin/python3", "-I", "-S", "-B", "/x/helper.pyz", "--guard")
+
+
+@pytest.fixture
+def served(
+    kernel: RealKernel, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Core]]:
+    """A core whose systemd-run is a shell script of the test."""
+    made: list[Core] = []
+
+    def start(script: str) -> Core:
+        program = Path(places.run).parent / "systemd-run"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(service, "SYSTEMD_RUN", str(program))
+        made.append(
+            Core(
+                kernel,
+                places,
+                min_ttl_s=0.1,
+                guardian=lambda _: ProcessGuardian(places, trials, Service(COMMAND, group=4)),
+            )
+        )
+        return made[0]
 
     def trials() -> Trials:
         return Trials(kernel, places, Journal(places.journal))
 
-    core = Core(
-        kernel, places, min_ttl_s=0.1, guardian=lambda _: ProcessGuardian(places, trials, command)
-    )
+    yield start
+    made[0].close()
+    until(lambda: is_free(places.guard_lock))
+
+
+def test_systemd_is_asked_once_and_a_fork_does_where_it_fails(
+    served: Callable[[str], Core], tmp_path: Path, swappiness: Path
+) -> None:
+    said = tmp_path / "said"
+    core = served(f'for word; do echo "$word"; done >> {said}.new; mv {said}.new {said}; exit 1')
     assert core.guardian.kind == "systemd"
     until(said.exists)
-    arguments = said.read_text().split()
-    assert arguments[-6:] == list(command)
-    assert "--collect" in arguments
-    assert "--slice=system.slice" in arguments
-    assert "--property=Restart=on-failure" in arguments
     apply(core, 0.3)
+    assert core.guardian.kind == "process"
     until(lambda: value(swappiness).startswith("60"))
-    core.close()
-    until(lambda: is_free(places.guard_lock))
+    core.guardian.start()
+    arguments = said.read_text().splitlines()
+    assert arguments[-6:] == list(COMMAND)
+    assert len([word for word in arguments if word.startswith("--unit=")]) == 1
+    assert {
+        "--collect",
+        "--slice=system.slice",
+        "--property=Restart=on-failure",
+        "--property=CapabilityBoundingSet=",
+        "--property=SupplementaryGroups=4",
+    } <= set(arguments)
+    assert not any("ProtectKernelTunables" in word for word in arguments)
+
+
+def test_who_asked_systemd_leaves_no_zombie(served: Callable[[str], Core]) -> None:
+    core = served("exit 1")
+
+    def is_drained() -> bool:
+        core.guardian.meet()
+        return core.guardian.kind == "process"
+
+    until(is_drained)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 @pytest.fixture
@@ -279,57 +320,53 @@ def no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_fork")
-def test_a_service_that_is_slow_or_lost_is_waited_for_and_asked_for_again(
-    kernel: RealKernel, places: Places, monkeypatch: pytest.MonkeyPatch, swappiness: Path
-) -> None:
-    units: list[str] = []
-    watching: list[threading.Thread] = []
-
-    def trials() -> Trials:
-        return Trials(kernel, places, Journal(places.journal))
-
-    def service(unit: str, command: tuple[str, ...]) -> int:
-        units.append(unit)
-        if len(units) == 2:  # the first never came up
-            thread = threading.Thread(target=guardians.watch, args=(places, trials()))
-            thread.start()
-            watching.append(thread)
-        return os.posix_spawn("/bin/true", ["true"], {})
-
-    monkeypatch.setattr(guardians, "_start_service", service)
-    monkeypatch.setattr(guardians, "AGAIN_S", 0.1)
+def test_a_service_that_is_slow_is_waited_for(
+    served: Callable[[str], Core], kernel: RealKernel, places: Places, swappiness: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.setattr(guardians, "_FIRST_S", 0.1)
-    core = Core(
-        kernel,
-        places,
-        min_ttl_s=0.1,
-        guardian=lambda _: ProcessGuardian(places, trials, ("/x", "--guard")),
-    )
+    core = served("exit 0")
+
+    def come_up() -> None:
+        until(lambda: core.trials.pending() is not None)  # the helper waits for it by now
+        guardians.watch(places, Trials(kernel, places, Journal(places.journal)))
+
+    thread = threading.Thread(target=come_up)
+    thread.start()
     apply(core, 0.3)
-    assert len(set(units)) == len(units) >= 2
     assert core.guardian.kind == "systemd"
     until(lambda: value(swappiness).startswith("60"))
     core.close()
-    watching[0].join(PATIENCE_S)
-    assert not watching[0].is_alive()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("no_fork")
+def test_a_service_that_was_brought_back_is_met_again(
+    served: Callable[[str], Core], kernel: RealKernel, places: Places, swappiness: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(guardians, "_FIRST_S", PATIENCE_S)
+    core = served("exit 0")
+    for new in ("10", "20"):
+        guard = os.fork()
+        if guard == 0:
+            try:
+                guardians.watch(places, Trials(kernel, places, Journal(places.journal)))
+            finally:
+                os._exit(0)
+        core.trials.revert(apply(core, 30.0, new).id, OPS)
+        os.kill(guard, signal.SIGKILL)
+        os.waitpid(guard, 0)
+    assert value(swappiness).startswith("60")
 
 
 @pytest.mark.usefixtures("no_fork")
 def test_a_service_that_never_comes_is_no_change(
-    kernel: RealKernel, places: Places, monkeypatch: pytest.MonkeyPatch, swappiness: Path
+    served: Callable[[str], Core], monkeypatch: pytest.MonkeyPatch, swappiness: Path
 ) -> None:
-    def trials() -> Trials:
-        return Trials(kernel, places, Journal(places.journal))
-
-    monkeypatch.setattr(
-        guardians, "_start_service", lambda *_: os.posix_spawn("/bin/true", ["true"], {})
-    )
     monkeypatch.setattr(guardians, "ACKNOWLEDGE_S", 0.2)
-    core = Core(
-        kernel,
-        places,
-        guardian=lambda _: ProcessGuardian(places, trials, ("/x", "--guard")),
-    )
+    core = served("exit 0")
     with pytest.raises(Fault) as raised:
         apply(core, 5.0)
     assert "the service aitune-guard-" in str(raised.value.parameters["reason"])
@@ -337,13 +374,14 @@ def test_a_service_that_never_comes_is_no_change(
     assert core.trials.pending() is None
 
 
-def test_the_guardian_of_a_service_is_locked_in_memory_too(
+def test_the_guardian_of_a_service_is_locked_in_memory_and_confined_before_it_watches(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
     program = importlib.import_module("aitune_helper.__main__")
     monkeypatch.setattr(program, "Places", lambda: places)
     monkeypatch.setattr(program, "stay", lambda: order.append("stay"))
+    monkeypatch.setattr(program.sandbox, "enter", lambda *_: order.append("sandbox"))
     monkeypatch.setattr(program, "watch", lambda *_: order.append("watch"))
-    program._guard()
-    assert order == ["stay", "watch"]
+    program._guard(Origin("/x/helper.pyz", ""))
+    assert order == ["stay", "sandbox", "watch"]
