@@ -11,11 +11,12 @@ import os
 import sys
 import traceback
 
-from aitune_helper import boot, callers, server, surroundings
-from aitune_helper.guardian import Guardian, ProcessGuardian, stay, watch
+from aitune_helper import boot, breakout, callers, capabilities, sandbox, server, surroundings
+from aitune_helper.capabilities import CapableKernel
+from aitune_helper.guardian import ProcessGuardian, prepare_to_stay, stay, watch
 from aitune_helper.journal import Journal
-from aitune_helper.kernelfs import RealKernel
 from aitune_helper.places import Places, journal_group, prepare
+from aitune_helper.service import Service
 from aitune_helper.state import loud
 from aitune_helper.trial import Trials
 
@@ -45,7 +46,7 @@ def main() -> None:
     surroundings.close_off()
     try:
         if arguments:
-            _guard()
+            _guard(origin)
         else:
             _help(origin, said)
     except Exception:  # noqa: BLE001 (the last place where it can be said)
@@ -54,44 +55,54 @@ def main() -> None:
 
 
 def _help(origin: surroundings.Origin, said: callers.Said) -> None:
-    """Answer one client. What closes us off further goes between the guardian and Hello."""
+    """Answer one client: a guardian first, then the sandbox, then hello."""
     places = Places()
-    interpreter = (sys.executable, "-I", "-S", "-B", origin.path, _GUARD)
-    command = interpreter if surroundings.systemd_runs() else None
-
-    def guardian(trials: Trials) -> Guardian:
-        del trials  # the guardian is another process, with trials of its own
-        return ProcessGuardian(places, _trials, command)
-
+    kernel = CapableKernel()
+    service = None
     try:
+        prepare(places)
+        if surroundings.systemd_runs():
+            command = (sys.executable, "-I", "-S", "-B", origin.path, _GUARD)
+            service = Service(command, capabilities.needed(kernel), journal_group())
+        staying = prepare_to_stay(service)
+        guardian = ProcessGuardian(places, lambda: _confined(origin), service)
+        guardian.start()
+        caller = callers.caller(0, said)
+        container = surroundings.container()
+        layers = sandbox.enter(kernel, places, origin.path)
         core = server.Core(
-            RealKernel(),
+            kernel,
             places,
-            guardian=guardian,
-            container=surroundings.container(),
+            guardian=lambda trials: guardian,
+            container=container,
             bundle_sha256=origin.sha256,
             witness=surroundings.syslog,
             readers=boot.read_here(os.path.exists),
+            sandbox=(*layers, *staying),
+            self_test=breakout.Breakout(places, origin.path).run,
         )
     except OSError as error:
         loud(f"does not start: {error.filename}: {error.strerror}")
         sys.exit(_NOT_PERMITTED)
-    server.serve(core, 0, 1, callers.caller(0, said))
+    server.serve(core, 0, 1, caller)
     core.close()
 
 
-def _guard() -> None:
-    """Be the guardian."""
+def _guard(origin: surroundings.Origin) -> None:
+    """Be the guardian, as a service."""
     places = Places()
     prepare(places)
     stay()
-    watch(places, _trials())
+    watch(places, _confined(origin))
 
 
-def _trials() -> Trials:
+def _confined(origin: surroundings.Origin) -> Trials:
+    """Enter the sandbox and take up the trials of this machine, as a guardian does."""
     places = Places()
+    kernel = CapableKernel()
+    sandbox.enter(kernel, places, origin.path)
     journal = Journal(places.journal, group=journal_group(), witness=surroundings.syslog)
-    return Trials(RealKernel(), places, journal)
+    return Trials(kernel, places, journal)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ class Act(NamedTuple):
     action: str
 
 
+class SelfTest(NamedTuple):
+    """Try to break out of the sandbox."""
+
+
 METHODS: dict[str, type[tuple[object, ...]]] = {
     "Hello": Hello,
     "Plan": Plan,
@@ -79,6 +83,7 @@ METHODS: dict[str, type[tuple[object, ...]]] = {
     "Revert": Revert,
     "History": History,
     "Unpersist": Unpersist,
+    "SelfTest": SelfTest,
     "Act": Act,
 }
 
@@ -98,6 +103,7 @@ type Trial (id: string, number: int, owner_uid: int, owner_name: string, atteste
 type Along (knob: string, old: string, effective: ?string)
 type Progress (done: int, total: int, item: Item)
 type Layer (name: string, held: bool, note: string)
+type Attempt (name: string, held: bool, note: string)
 
 method Hello(protocol_max: int, client: string, client_version: string) -> (protocol: int,
   helper_version: string, bundle_sha256: string, knob_hash: string, euid: int, caller_uid: int,
@@ -113,6 +119,7 @@ method Revert(id: string) -> (trial: Trial)
 method History(limit: int) -> (trials: []Trial, damaged: int)
 method Unpersist(knobs: []string) -> (files: []string)
 method Act(action: string) -> ()
+method SelfTest() -> (attempts: []Attempt)
 method Cancel() -> ()
 
 error Stale (items: []Item)

@@ -17,7 +17,7 @@ from aitune_helper import VERSION, apply, boot, callers, knobs, messages, plan, 
 from aitune_helper.actions import ACTIONS
 from aitune_helper.guardian import ThreadGuardian
 from aitune_helper.journal import CorruptJournalError, Journal
-from aitune_helper.messages import Caller, HelloReply, Item, Plan, Trial
+from aitune_helper.messages import Attempt, Caller, HelloReply, Item, Layer, Plan, Trial
 from aitune_helper.places import journal_group, prepare
 from aitune_helper.state import boottime
 from aitune_helper.trial import Trials, refused, unavailable
@@ -49,6 +49,8 @@ class Core:
         container: What kind of container this is, or "": then writing needs `force`.
         bundle_sha256: Digest of the zipapp we run from, or "".
         witness: Told each journalled event in one line.
+        sandbox: How this process is confined; empty where it is somebody's own.
+        self_test: Tries to break out of that, where there is anything to break out of.
         readers: Which of our files are read here at boot.
 
     Raises:
@@ -67,6 +69,8 @@ class Core:
         container: str = "",
         bundle_sha256: str = "",
         witness: Callable[[str], None] | None = None,
+        sandbox: tuple[Layer, ...] = (),
+        self_test: Callable[[], tuple[Attempt, ...]] = tuple,
         readers: frozenset[str] = boot.MECHANISMS,
     ) -> None:
         prepare(places)
@@ -77,6 +81,8 @@ class Core:
         self._min_ttl_s = min_ttl_s
         self._container = container
         self._bundle_sha256 = bundle_sha256
+        self._sandbox = sandbox
+        self.self_test = self_test
         self.guardian.start()
         self.trials.recover()
 
@@ -105,6 +111,7 @@ class Core:
             self._container,
             self.trials.pending(),
             tuple(self.trials.notices),
+            self._sandbox,
         )
 
     def plan(self, changes: tuple[messages.Change, ...], *, force: bool) -> Plan:
@@ -308,6 +315,8 @@ class Conversation:
             return _trial(trials.revert(request.id, caller))
         if isinstance(request, requests.History):
             return _object(trials.journal.history(max(0, min(request.limit, HISTORY_MAX))))
+        if isinstance(request, requests.SelfTest):
+            return {"attempts": messages.to_object(core.self_test())}
         if isinstance(request, requests.Unpersist):
             return {"files": list(trials.unpersist(request.knobs, caller))}
         if isinstance(request, requests.Act):
