@@ -45,7 +45,7 @@ run: $(VENV)/.run
 	@$(BIN)/aitune-tui
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/unit tests/screen
+	$(BIN)/python -m pytest tests/unit tests/screen tests/fuzz
 
 test-root: $(VENV)/.dev
 	@test "$$(id -u)" = 0 || { echo "make test-root changes kernel settings and puts them back: run it as root." >&2; exit 1; }

@@ -8,7 +8,7 @@ from tests import counted
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if counted.LINES:
+    if counted.SUMS:
         terminalreporter.section("how much was tried")
-        for line in counted.LINES:
-            terminalreporter.write_line(line)
+        for what, number in counted.SUMS.items():
+            terminalreporter.write_line(f"{number:8,} {what}")

@@ -1,10 +1,12 @@
-"""Lines that say how much a run has tried, printed at its end."""
+"""How much a run has tried, printed at its end."""
 
 from __future__ import annotations
 
-LINES: list[str] = []
+from collections import Counter
+
+SUMS: Counter[str] = Counter()
 
 
-def say(line: str) -> None:
-    """Have a line printed at the end of the run, whatever is captured."""
-    LINES.append(line)
+def add(what: str, number: int) -> None:
+    """Add to a sum that is printed at the end of the run, whatever is captured."""
+    SUMS[what] += number

@@ -79,7 +79,7 @@ class Splitter:
     """Cuts a stream of bytes into frames, holding at most one unfinished frame."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes as they came; return the frames that are now whole, without their NUL.
@@ -87,9 +87,15 @@ class Splitter:
         Raises:
             FrameError: A frame is longer than `FRAME_MAX`.
         """
-        *whole, self._held = (self._held + data).split(b"\0")
-        if any(len(frame) > FRAME_MAX for frame in (*whole, self._held)):
-            raise FrameError(f"a frame is longer than {FRAME_MAX} bytes")
+        whole: list[bytes] = []
+        # Only what is new is looked through: a frame may come byte by byte.
+        for number, part in enumerate(data.split(b"\0")):
+            if number:
+                whole.append(bytes(self._held))
+                self._held.clear()
+            self._held += part
+            if len(self._held) > FRAME_MAX:
+                raise FrameError(f"a frame is longer than {FRAME_MAX} bytes")
         return whole
 
 
