@@ -139,6 +139,44 @@ def test_requests_have_the_same_bounds(pair: Pair) -> None:
     assert outcomes[0] == outcomes[1]
 
 
+def test_a_scheduler_brings_its_options_alike(pair: Pair) -> None:
+    outcomes = []
+    for kernel, disk in pair.both():
+        queue = f"/sys/block/{disk}/queue"
+        kernel.write(f"{queue}/scheduler", "mq-deadline")
+        options = kernel.entries(f"{queue}/iosched")
+        seen = [f"{name}={value(kernel, f'{queue}/iosched/{name}')}" for name in options]
+        seen += [outcome(kernel, f"{queue}/iosched/{name}", "4") for name in options[:2]]
+        seen.append(outcome(kernel, f"{queue}/nr_requests", "64"))
+        seen.append(value(kernel, f"{queue}/iosched/async_depth"))
+        kernel.write(f"{queue}/scheduler", "none")
+        with contextlib.suppress(OSError):  # an empty directory, or none
+            seen += kernel.entries(f"{queue}/iosched")
+        outcomes.append(seen)
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("limit", ["dirty", "dirty_background"])
+def test_written_data_is_limited_alike(pair: Pair, limit: str) -> None:
+    ratio, size = f"{VM}/{limit}_ratio", f"{VM}/{limit}_bytes"
+    script = [
+        (size, "1073741824"), (ratio, "15"), (ratio, "101"), (ratio, "0"), (size, "0"),
+        (size, "8191"), (size, "8192"), (size, "many"), (ratio, "20"),
+    ]  # fmt: skip
+    outcomes = []
+    for kernel, _ in pair.both():
+        before = value(kernel, ratio)
+        assert before != "0", "this test needs a machine with a share"
+        seen = []
+        try:
+            for path, text in script:
+                seen += [outcome(kernel, path, text), value(kernel, ratio), value(kernel, size)]
+        finally:
+            kernel.write(ratio, before)
+        outcomes.append(seen)
+    assert outcomes[0] == outcomes[1]
+
+
 @pytest.mark.parametrize("file", ["enabled", "defrag"])
 def test_thp_words_alike(pair: Pair, file: str) -> None:
     words = [*parse_listed(pair.demo.read(f"{THP}/{file}"))[1], "sometimes", "Always"]

@@ -75,6 +75,16 @@ SDA = MadeUpDisk(
     depth=256,
 )
 DISKS = (*NVME, SDA)
+# The options that mq-deadline starts with; how many requests it holds is `async_depth` too.
+MQ_DEADLINE = {
+    "read_expire": 500,
+    "write_expire": 5000,
+    "writes_starved": 2,
+    "front_merges": 1,
+    "fifo_batch": 16,
+    "prio_aging_expire": 10000,
+    "async_depth": 256,
+}
 ARRAY = "md0"
 ARRAY_SLAVES = ("nvme0n1p2", "nvme1n1p2")
 GPUS = 8
@@ -98,6 +108,8 @@ def build_disks(files: Files) -> None:
                 "rq_affinity": 1,
             },
         )
+        if "[mq-deadline]" in disk.scheduler:
+            files.put_all(f"{here}/queue/iosched", {**MQ_DEADLINE})
         files.link(f"{here}/device", disk.up)
         _build_controller(files, disk, posixpath.normpath(f"{here}/{disk.up}"))
     _build_array(files, len(DISKS) + 1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aitune_backends.host import Host
 from aitune_helper.knobs import parse_listed
 
-from .devices import DISKS
+from .devices import DISKS, MQ_DEADLINE
 from .tree import CPU, MM, NODE, NODES
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _THP = f"{MM}/transparent_hugepage"
 _DEFAULT_POOL_KIB = 2048
 _PAGE_KIB = 4
 _UINT_MAX = 2**32 - 1
+_DIRTY_BYTES_MOST = _UINT_MAX * 4096
+_LEAST_READ_AHEAD_KIB = 128
 _LEAST_REQUESTS = 4
 _MOST_REQUESTS_SCHEDULED = 2048
 _REQUESTS_SCHEDULED = 128
@@ -100,6 +102,15 @@ class DemoKernel:
         self._files.put(path, str(_number(path, value, 0, 2**53)))
         self._files.put(f"{_VM}/overcommit_{other}", "0")
 
+    def _dirty(self, path: str, value: str, limit: str, which: str) -> None:
+        """A share and an amount are one limit in two units; the amount is never set to nothing."""
+        low, high = (0, 100) if which == "ratio" else (1, _DIRTY_BYTES_MOST)
+        if (limit, which) == ("dirty", "bytes"):
+            low = 2 * _PAGE_KIB * 1024
+        self._files.put(path, str(_number(path, value, low, high)))
+        other = "bytes" if which == "ratio" else "ratio"
+        self._files.put(f"{_VM}/{limit}_{other}", "0")
+
     def _words(self, path: str, value: str) -> None:
         self._files.put(path, _bracketed(path, self._files.read(path), value))
 
@@ -125,8 +136,19 @@ class DemoKernel:
             self._files.put(preference, self._own_preference.pop(policy))
         self._files.put(path, value)
 
+    def _preference(self, path: str, value: str, policy: str) -> None:
+        """Under the governor `performance` no other is taken."""
+        here = f"{CPU}/cpufreq/{policy}"
+        words = self._files.read(f"{here}/energy_performance_available_preferences").split()
+        if value not in words:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        stiff = self._files.read(f"{here}/scaling_governor") == "performance"
+        if stiff and value != "performance":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+        self._files.put(path, "balance_performance" if value == "default" else value)
+
     def _scheduler(self, path: str, value: str, disk: str) -> None:
-        """Another scheduler starts with its own number of requests."""
+        """Another scheduler starts with its own number of requests and its own options."""
         text = self._files.read(path)
         changed = _bracketed(path, text, value)
         if parse_listed(text)[0] == value:
@@ -134,12 +156,32 @@ class DemoKernel:
         self._files.put(path, changed)
         depth = _depth(disk)
         requests = depth if value == "none" else 2 * min(depth, _REQUESTS_SCHEDULED)
-        self._files.put(f"/sys/block/{disk}/queue/nr_requests", str(requests))
+        queue = f"/sys/block/{disk}/queue"
+        self._files.put(f"{queue}/nr_requests", str(requests))
+        for name, default in MQ_DEADLINE.items():
+            if value == "mq-deadline":
+                self._files.put(f"{queue}/iosched/{name}", str(default))
+            else:
+                self._files.remove(f"{queue}/iosched/{name}")
+
+    def _option(self, path: str, value: str, _disk: str) -> None:
+        self._files.put(path, str(_number(path, value, 0, 2**31 - 1)))
 
     def _requests(self, path: str, value: str, disk: str) -> None:
         scheduler = parse_listed(self._files.read(f"/sys/block/{disk}/queue/scheduler"))[0]
         most = _depth(disk) if scheduler == "none" else _MOST_REQUESTS_SCHEDULED
-        self._files.put(path, str(max(_LEAST_REQUESTS, _number(path, value, 0, most))))
+        requests = str(max(_LEAST_REQUESTS, _number(path, value, 0, most)))
+        self._files.put(path, requests)
+        if scheduler == "mq-deadline":
+            self._files.put(f"/sys/block/{disk}/queue/iosched/async_depth", requests)
+
+    def _max_sectors(self, path: str, value: str, disk: str) -> None:
+        """At most what the hardware takes; little read-ahead is raised with it."""
+        queue = f"/sys/block/{disk}/queue"
+        most = int(self._files.read(f"{queue}/max_hw_sectors_kb"))
+        self._files.put(path, str(_number(path, value, _PAGE_KIB, most)))
+        ahead = max(int(self._files.read(f"{queue}/read_ahead_kb")), _LEAST_READ_AHEAD_KIB)
+        self._files.put(f"{queue}/read_ahead_kb", str(ahead))
 
     def _read_ahead(self, path: str, value: str, _disk: str) -> None:
         kib = _number(path, value, 0, _UINT_MAX)
@@ -197,6 +239,7 @@ class DemoKernel:
 _RULES: tuple[tuple[str, Callable[..., None]], ...] = (
     *((re.escape(path), DemoKernel._store) for path in _BOUNDS),
     (rf"{_VM}/overcommit_(ratio|kbytes)", DemoKernel._overcommit),
+    (rf"{_VM}/(dirty|dirty_background)_(ratio|bytes)", DemoKernel._dirty),
     (rf"{_VM}/nr_hugepages", DemoKernel._default_pool),
     (rf"{_VM}/compact_memory", DemoKernel._compact),
     (rf"{_VM}/drop_caches", DemoKernel._drop_cache),
@@ -205,7 +248,10 @@ _RULES: tuple[tuple[str, Callable[..., None]], ...] = (
     (rf"{_THP}/enabled", DemoKernel._thp_enabled),
     (rf"{_THP}/defrag", DemoKernel._words),
     (rf"{CPU}/cpufreq/(policy\d+)/scaling_governor", DemoKernel._governor),
+    (rf"{CPU}/cpufreq/(policy\d+)/energy_performance_preference", DemoKernel._preference),
     (r"/sys/block/(\w+)/queue/scheduler", DemoKernel._scheduler),
+    (r"/sys/block/(\w+)/queue/max_sectors_kb", DemoKernel._max_sectors),
+    (r"/sys/block/(\w+)/queue/iosched/\w+", DemoKernel._option),
     (r"/sys/block/(\w+)/queue/nr_requests", DemoKernel._requests),
     (r"/sys/block/(\w+)/queue/read_ahead_kb", DemoKernel._read_ahead),
 )

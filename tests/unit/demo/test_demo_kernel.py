@@ -135,6 +135,52 @@ def test_overcommit_ratio_and_kbytes_are_one_limit(demo: DemoMachine) -> None:
     assert value(demo, "/proc/sys/vm/overcommit_kbytes") == "0"
 
 
+@pytest.mark.parametrize("limit", ["dirty", "dirty_background"])
+def test_written_data_has_one_limit_in_two_units(demo: DemoMachine, limit: str) -> None:
+    ratio, size = f"/proc/sys/vm/{limit}_ratio", f"/proc/sys/vm/{limit}_bytes"
+    demo.kernel.write(size, "1073741824")
+    assert (value(demo, ratio), value(demo, size)) == ("0", "1073741824")
+    demo.kernel.write(ratio, "15")
+    assert (value(demo, ratio), value(demo, size)) == ("15", "0")
+
+
+def test_a_preference_is_the_policys_own_but_under_performance(demo: DemoMachine) -> None:
+    preference = f"{POLICY}/energy_performance_preference"
+    demo.kernel.write(preference, "power")
+    demo.kernel.write(f"{POLICY}/scaling_governor", "performance")
+    assert value(demo, preference) == "performance"
+    with pytest.raises(OSError, match="busy"):
+        demo.kernel.write(preference, "power")
+    demo.kernel.write(preference, "performance")
+    demo.kernel.write(f"{POLICY}/scaling_governor", "powersave")
+    assert value(demo, preference) == "power"
+
+
+def test_a_scheduler_brings_its_own_options_and_takes_them_along(demo: DemoMachine) -> None:
+    options = f"{QUEUE}/iosched"
+    demo.kernel.write(f"{QUEUE}/scheduler", "mq-deadline")
+    assert value(demo, f"{options}/async_depth") == "256"
+    demo.kernel.write(f"{options}/read_expire", "76")
+    demo.kernel.write(f"{QUEUE}/nr_requests", "64")
+    assert value(demo, f"{options}/async_depth") == "64"
+    assert value(demo, f"{options}/read_expire") == "76"
+    demo.kernel.write(f"{QUEUE}/scheduler", "none")
+    assert demo.kernel.entries(options) == []
+    demo.kernel.write(f"{QUEUE}/scheduler", "mq-deadline")
+    assert value(demo, f"{options}/read_expire") == "500"
+
+
+def test_larger_requests_raise_little_read_ahead_and_smaller_ones_never_lower_it(
+    demo: DemoMachine,
+) -> None:
+    demo.kernel.write(f"{QUEUE}/read_ahead_kb", "64")
+    demo.kernel.write(f"{QUEUE}/max_sectors_kb", "64")
+    assert value(demo, f"{QUEUE}/read_ahead_kb") == "128"
+    demo.kernel.write(f"{QUEUE}/read_ahead_kb", "4096")
+    demo.kernel.write(f"{QUEUE}/max_sectors_kb", "128")
+    assert value(demo, f"{QUEUE}/read_ahead_kb") == "4096"
+
+
 @pytest.mark.parametrize(
     ("path", "wrong", "code"),
     [
@@ -145,6 +191,14 @@ def test_overcommit_ratio_and_kbytes_are_one_limit(demo: DemoMachine) -> None:
         (f"{THP}/enabled", "sometimes", errno.EINVAL),
         (f"{QUEUE}/scheduler", "bfq", errno.EINVAL),
         (f"{POLICY}/scaling_governor", "ondemand", errno.EINVAL),
+        (f"{POLICY}/energy_performance_preference", "fast", errno.EINVAL),
+        (f"{QUEUE}/max_sectors_kb", "129", errno.EINVAL),
+        (f"{QUEUE}/max_sectors_kb", "3", errno.EINVAL),
+        (f"{QUEUE}/iosched/read_expire", "1", errno.ENOENT),
+        ("/proc/sys/vm/dirty_bytes", "0", errno.EINVAL),
+        ("/proc/sys/vm/dirty_bytes", "8191", errno.EINVAL),
+        ("/proc/sys/vm/dirty_background_bytes", "0", errno.EINVAL),
+        ("/proc/sys/vm/dirty_ratio", "101", errno.EINVAL),
         ("/sys/block/md0/queue/scheduler", "none", errno.ENOENT),
         ("/sys/devices/system/node/node2/" + POOL + "/nr_hugepages", "1", errno.ENOENT),
         ("/sys/block/nvme0n1/size", "1", errno.EACCES),
