@@ -21,6 +21,8 @@ from aitune_helper.messages import (
     STALE,
     STOPPED,
     VANISHED,
+    Account,
+    Caller,
     Item,
     Trial,
 )
@@ -155,7 +157,12 @@ def is_growing(item: Item) -> bool:
 def stopped(trial: Trial) -> str:
     """An apply was stopped in the middle, and what it had written is put back."""
     at = next((item for item in trial.items if item.note == STOPPED and is_growing(item)), None)
-    return f"Stopped at {growth(at)}. {rolled_back(trial)}" if at else rolled_back(trial)
+    return f"Stopped{f' at {growth(at)}' if at else ''}. {rolled_back(trial)}"
+
+
+def was_stopped(trial: Trial) -> bool:
+    """Whether the operator stopped it while it was applied."""
+    return any(item.note == STOPPED for item in trial.items)
 
 
 def failed(item: Item) -> str:
@@ -240,6 +247,26 @@ def state(trial: Trial) -> str:
     if trial.state == KEPT and trial.persisted == "failed":
         text = "kept, not at boot"
     return text if trial.complete else f"{text}, not all of it"
+
+
+def ending(trial: Trial, account: Account) -> str:
+    """How a trial stands or ended, and by whom where it was not its owner."""
+    by = account.ended
+    if by is None or by.name == trial.owner_name or trial.state == ENDED_BY_REBOOT:
+        return state(trial)
+    return f"{state(trial)} by {by.name}"
+
+
+def who(caller: Caller) -> str:
+    """An account, and what is known of the person behind it."""
+    known = [
+        f"on {caller.tty}" if caller.tty else "",
+        f"from {caller.ssh}" if caller.ssh else "",
+        f"sudo for {caller.sudo}" if caller.sudo not in ("", caller.name) else "",
+        "" if caller.loginuid in (None, caller.uid) else f"logged in as uid {caller.loginuid}",
+        "" if caller.attested else "not attested",
+    ]
+    return ", ".join((caller.name, *filter(None, known)))
 
 
 def title(trial: Trial) -> str:

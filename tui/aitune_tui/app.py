@@ -18,7 +18,7 @@ from aitune_tui import measuring as measures
 from aitune_tui import sentences
 from aitune_tui import state as rules
 from aitune_tui.board import Board
-from aitune_tui.jobs import Keep, ReadHistory
+from aitune_tui.jobs import Act, Keep, ReadHistory
 from aitune_tui.present_chart import WINDOWS
 from aitune_tui.present_settings import panel_of
 from aitune_widgets.glyphs import use_ascii
@@ -115,6 +115,30 @@ class Dashboard(Board):
     def action_put_back(self) -> None:
         """Put the open trial back."""
         self.changing.put_back()
+
+    def action_more_pages(self) -> None:
+        """Offer what may bring more huge pages, after a pool came out short."""
+        self.changing.more_pages()
+
+    def ask_act(self, action: str) -> None:
+        """Ask before the kernel does something once."""
+        from aitune_helper.actions import ACTIONS
+        from aitune_tui.screens.questions import ConfirmDialog
+
+        chosen = ACTIONS[action]
+        lines: tuple[Line, ...] = (
+            ((chosen.effect, "fg"),),
+            ((chosen.cost, "fg"),),
+            (),
+            (("Writes   ", "dim"), (f"{chosen.value} to {chosen.path}", "strong")),
+            ((shared.NO_WAY_BACK, "dim"),),
+        )
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.changing.do(Act(action))
+
+        self.push_screen(ConfirmDialog(sentences.ACTION_TITLES[action], lines, "do it"), answered)
 
     def action_connect(self) -> None:
         """Start the root helper."""
@@ -246,10 +270,11 @@ class Dashboard(Board):
         if self.main.page_key == "4":
             self.set_measuring(measures.next_runs(self.measuring))
 
-    def action_cancel_load_test(self) -> None:
-        """End the load test that runs, or the exercise."""
-        self.timing.cancel()
-        self.exercising.cancel()
+    def action_cancel(self) -> None:
+        """Stop the apply that runs, else the load test, or the exercise."""
+        if not self.changing.stop():
+            self.timing.cancel()
+            self.exercising.cancel()
 
     def begin_exercise(self, profile: str) -> None:
         """Time a load before and after a profile, show both, and undo everything."""

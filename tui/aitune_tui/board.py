@@ -304,8 +304,11 @@ class Board(App[int]):
 
     def on_step_done(self, event: events.StepDone) -> None:
         """A running apply went on."""
-        if event.total > 1:
-            self.set_state(replace(self.state, writing=f"Writing {event.done} of {event.total}."))
+        self.changing.stepped(event)
+
+    def on_action_done(self, event: events.ActionDone) -> None:
+        """The kernel did something once."""
+        self.changing.acted(event)
 
     def on_trial_applied(self, event: events.TrialApplied) -> None:
         """A plan was applied."""

@@ -15,6 +15,7 @@ from textual.app import SuspendNotSupported
 from aitune_backends import at_boot
 from aitune_backends import sentences as shared
 from aitune_backends.helper_errors import HelperError
+from aitune_helper.knobs import table_hash
 from aitune_helper.messages import AS_WANTED, KEPT, PENDING, REVERTED_TRIAL
 from aitune_tui import jobs, sentences
 from aitune_tui import state as rules
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import Trial
     from aitune_tui.board import Board
-    from aitune_tui.events import HelperAnswered, HelperRefused
+    from aitune_tui.events import ActionDone, HelperAnswered, HelperRefused, StepDone
     from aitune_tui.screens.edit import Wanted
 
 
@@ -182,7 +183,42 @@ class Changing:
         if self._desk is None:
             self._app.note("differs", self._why_not)
             return
+        if isinstance(job, jobs.Apply):
+            app = self._app
+            app.set_state(replace(app.state, writing=sentences.WRITING, offer=None))
         self._desk.do(job)
+
+    def stop(self) -> bool:
+        """Stop the apply that runs, between two of its steps; False where none of ours does."""
+        if self._desk is None or not self._app.state.writing:
+            return False
+        self._desk.stop()
+        return True
+
+    def stepped(self, event: StepDone) -> None:
+        """The apply that runs went on."""
+        app = self._app
+        said = sentences.writing(event.done, event.total, event.item)
+        app.set_state(replace(app.state, writing=said))
+
+    def more_pages(self) -> None:
+        """Say what may bring the huge pages that were not to be had, and do what is chosen."""
+        app = self._app
+        offer, pending = app.state.offer, app.state.pending
+        if offer is None:
+            app.note("info", sentences.NO_OFFER)
+            return
+
+        def chosen(action: str | None) -> None:
+            if not action:
+                return
+            if pending is not None and app.state.pending is not None:
+                self.do(jobs.PutBack(pending.id))
+            self.do(jobs.Act(action, offer.change))
+
+        from aitune_tui.screens.more_pages import MorePagesDialog
+
+        app.push_screen(MorePagesDialog(offer, pending), chosen)
 
     def keep(self) -> None:
         """Keep the open trial, unless the countdown has only just appeared."""
@@ -207,8 +243,13 @@ class Changing:
 
     def answered(self, event: HelperAnswered) -> None:
         """A helper said hello."""
+        from aitune_backends.helper_bundle import bundle_sha256
+
         app = self._app
-        app.set_state(replace(app.state, helper="ready"))
+        ours = event.hello.bundle_sha256 in {"", bundle_sha256()}
+        known = event.hello.knob_hash == table_hash()
+        stands: rules.HelperState = "ready" if ours and known else "outdated"
+        app.set_state(replace(app.state, helper=stands, hello=event.hello))
         if event.hello.pending is not None:
             after, _ = rules.see_trial(
                 app.state, event.hello.pending, app.state.trials, app.clock()
@@ -243,6 +284,9 @@ class Changing:
         if app.state.helper == "not installed":
             app.ask_install("")
             return
+        if app.state.helper == "outdated":
+            self.install()
+            return
         if app.state.helper == "ready":
             app.note("info", sentences.HELPER_READY)
             return
@@ -263,7 +307,7 @@ class Changing:
             return
         self._desk.adopt(session)
         job, self._waiting = self._waiting, None
-        self._desk.do(job if job is not None else jobs.ReadHistory())
+        self.do(job if job is not None else jobs.ReadHistory())
 
     def install(self) -> None:
         """Install the helper on the operator's terminal, then go on with what waited for it."""
@@ -287,16 +331,32 @@ class Changing:
         self._app.set_state(replace(self._app.state, helper="asleep"))
         self.connect()
 
+    def acted(self, event: ActionDone) -> None:
+        """The kernel did something once; what waited for it is planned now."""
+        app = self._app
+        app.note("ok", shared.acted(event.action))
+        app.looker.hurry()
+        if event.then is not None:
+            target = Target(event.then.knob, event.then.instance)
+            fresh = rules.clear_staged(replace(app.state, offer=None))
+            app.set_state(rules.stage(fresh, ((target, event.then.value),)))
+            self.plan()
+
     def applied(self, trial: Trial) -> None:
         """A plan was applied: what was staged is on trial now, or everything is back."""
+        from aitune_backends import offers
+
         app = self._app
-        app.set_state(replace(app.state, writing=""))
+        offer = offers.of(app.machine.host, trial.items)
+        app.set_state(replace(app.state, writing="", offer=offer))
         if trial.state == PENDING:
             after, _ = rules.see_trial(app.state, trial, app.state.trials, app.clock())
             app.set_state(rules.clear_staged(after))
             asks = sentences.question(trial)
             if asks:
                 app.note("differs", asks)
+        elif shared.was_stopped(trial):
+            app.note("ok" if trial.complete else "failed", shared.stopped(trial))
         else:
             why = shared.not_as_wanted(trial.items)
             app.note("failed", f"{why} {shared.rolled_back(trial)}".strip())
@@ -306,7 +366,7 @@ class Changing:
         """A trial was kept."""
         app = self._app
         after, _ = rules.see_trial(app.state, None, (trial, *app.state.trials), app.clock())
-        app.set_state(self._without(after, trial))
+        app.set_state(replace(self._without(after, trial), writing=""))
         app.history.mark(app.clock(), "ok", f"kept {sentences.short_title(trial)}", "ok")
         fell_short = any(item.status not in AS_WANTED for item in trial.items)
         trial = at_boot.noted(app.machine.host, trial)

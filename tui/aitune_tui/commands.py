@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from aitune_tui.present_frame import PAGES
+from aitune_tui.sentences import ACTION_TITLES
 
 if TYPE_CHECKING:
     from aitune_tui.app import Dashboard
@@ -65,12 +66,18 @@ class AllCommands(Provider):
         yield Named("Undo: the last kept change", "u", action("undo"))
         yield Named("Trial: keep", "K", action("keep"))
         yield Named("Trial: put back now", "R", action("put_back"))
+        for name, title in ACTION_TITLES.items():
+            ask = partial(app.ask_act, name)
+            yield Named(f"Memory: {title[0].lower()}{title[1:]}…", "once; asks first", ask)
+        yield Named(
+            "Memory: more huge pages…", "M; after a pool came out short", action("more_pages")
+        )
         yield Named("Root helper: connect", "w", action("connect"))
         yield Named("Root helper: install…", "", partial(app.ask_install, ""))
         yield Named("Changes: read the journal", "H", action("read_journal"))
         yield Named("Load test: time a load", "l", action("load_test"))
         yield Named("Load test: choose files…", "o", action("choose_files"))
-        yield Named("Load test: cancel", "c", action("cancel_load_test"))
+        yield Named("Load test: cancel", "c", action("cancel"))
         yield Named("Goal: the next one", f"g; now {app.state.goal}", action("next_goal"))
         yield Named("Show: only what differs", "!", action("differs_only"))
         yield Named("Show: freeze, or go on", "f", action("freeze"))

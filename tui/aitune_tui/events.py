@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aitune_backends.loads.records import Event, LoadResult
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
-    from aitune_helper.messages import HelloReply, Plan, PublicState, Trial
+    from aitune_helper.messages import Change, HelloReply, Item, Plan, PublicState, Trial
     from aitune_tui.jobs import Job
     from aitune_tui.state import NoticeKind
 
@@ -77,16 +77,26 @@ class HelperRefused(Message):
 
 
 class StepDone(Message):
-    """One target of a running apply was written."""
+    """One target of a running apply was written, or one step of it."""
 
-    def __init__(self, done: int, total: int) -> None:
+    def __init__(self, done: int, total: int, item: Item) -> None:
         super().__init__()
         self.done = done
         self.total = total
+        self.item = item
 
     def can_replace(self, message: Message) -> bool:
         """Only the latest count matters."""
         return isinstance(message, StepDone)
+
+
+class ActionDone(Message):
+    """The kernel did something once; `then` is what is to be planned again, or None."""
+
+    def __init__(self, action: str, then: Change | None) -> None:
+        super().__init__()
+        self.action = action
+        self.then = then
 
 
 class TrialApplied(Message):

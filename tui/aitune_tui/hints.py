@@ -20,11 +20,15 @@ Hints = tuple[tuple[KeyHint, ...], tuple[KeyHint, ...]]
 def footer(view: View, page: Page, focused: Widget | None) -> Hints:
     """The left group and the right one."""
     state = view.state
+    if state.writing:
+        return (KeyHint("c", "stop and put back"),), ALWAYS
+    more = (KeyHint("M", "get more pages"),) if state.offer is not None else ()
     if state.pending is not None:
         return (
             (
                 KeyHint("K", "keep"),
                 KeyHint("R", "put back now"),
+                *more,
                 *(hint for hint in page.hints(view, focused) if hint.key in {"↑↓", "Tab", "←↑↓→"}),
                 KeyHint("i", "why"),
                 KeyHint("p", "plan, after the trial", possible=False),
@@ -38,10 +42,12 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
     connect: tuple[KeyHint, ...] = ()
     if state.helper in {"asleep", "not installed"} and not state.locked:
         connect = (KeyHint("w", "connect root helper"),)
+    if state.helper == "outdated":
+        connect = (KeyHint("w", "replace root helper"),)
     own = page.hints(view, focused)
     if view.is_compact:
         own = tuple(hint for hint in own if hint.key != "Tab")
-        return (*own[:2], plan, *connect, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
+        return (*own[:2], *more, plan, *connect, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
     rest = (
         KeyHint("i", "why"),
         KeyHint("m", "zoom"),
@@ -49,4 +55,4 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
         KeyHint("y", "copy command"),
         KeyHint("f", "freeze"),
     )
-    return (*own, plan, *connect, undo, *rest), ALWAYS
+    return (*own, *more, plan, *connect, undo, *rest), ALWAYS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -66,11 +67,24 @@ class PutBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Have the kernel do something once.
+
+    Attributes:
+        action: Its id.
+        then: What is planned again when it is done, or None.
+    """
+
+    action: str
+    then: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadHistory:
     """Read the journal."""
 
 
-Job: TypeAlias = Connect | Apply | Keep | PutBack | ReadHistory | RunExercise
+Job: TypeAlias = Connect | Apply | Keep | PutBack | Act | ReadHistory | RunExercise
 
 
 class HelperDesk:
@@ -100,6 +114,16 @@ class HelperDesk:
             self._thread = threading.Thread(target=self._run, name="helper-desk", daemon=True)
             self._thread.start()
         self._jobs.put(job)
+
+    def stop(self) -> None:
+        """Have the apply that runs stop between two steps, and put back what it wrote.
+
+        Safe to call from any thread; it changes nothing where none runs.
+        """
+        session = self._session
+        if session is not None:
+            with contextlib.suppress(HelperError):  # it is gone, which the desk finds by itself
+                session.cancel()
 
     def close(self, patience: float) -> None:
         """End the session; an open trial stays with its guardian.
@@ -141,6 +165,9 @@ class HelperDesk:
                 self._post(events.TrialKept(*session.keep(job.trial_id, job.persist)))
             case PutBack():
                 self._post(events.TrialPutBack(session.revert(job.trial_id)))
+            case Act():
+                session.act(job.action)
+                self._post(events.ActionDone(job.action, job.then))
             case RunExercise():
                 job.run(session, self._link, lambda s: self._post(events.ExerciseStepped(s)))
             case ReadHistory():
@@ -173,8 +200,8 @@ class HelperDesk:
         What fell short stays open, with its countdown, as a question to the operator.
         """
 
-        def progress(done: int, total: int, _item: Item) -> None:
-            self._post(events.StepDone(done, total))
+        def progress(done: int, total: int, item: Item) -> None:
+            self._post(events.StepDone(done, total, item))
 
         trial = session.apply(
             job.changes,

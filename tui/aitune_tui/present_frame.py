@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends.catalogue import DEFAULT_GOAL
+from aitune_helper.messages import APPLYING
 from aitune_tui import present_settings
 from aitune_tui.present_load import load_fraction
 from aitune_tui.state import short_of_way_back, staleness
@@ -29,6 +30,7 @@ _GIB = 2**30
 _HELPER_WORDS = {
     "ready": "root helper ready",
     "root": "as root",
+    "outdated": "another root helper",
     "asleep": "root helper asleep",
     "not installed": "no root helper",
     "none": "",
@@ -94,7 +96,9 @@ def chips(state: State, seconds_left: float | None) -> tuple[Chip, ...]:
     if staged := present_settings.all_counts(state).staged:
         shown.append(Chip(f"◆ {staged} staged", "staged"))
     if state.pending is not None and seconds_left is not None:
-        if seconds_left <= 0:
+        if state.pending.state == APPLYING:
+            shown.append(Chip("◐ APPLYING", "trial"))
+        elif seconds_left <= 0:
             shown.append(Chip("◐ TRIAL overdue", "urgent"))
         else:
             kind: ChipKind = "urgent" if seconds_left <= URGENT_SECONDS else "trial"

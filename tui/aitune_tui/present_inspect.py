@@ -65,6 +65,7 @@ def _can_set(state: State, selection: Selection) -> str:
         return "no: this machine does not have it"
     return {
         "ready": "yes, through the root helper",
+        "outdated": "yes, once the root helper is replaced (w)",
         "root": "yes, as root",
         "asleep": "yes, w asks sudo for the root helper",
         "not installed": "yes, once the root helper is installed (w)",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aitune_backends import sentences as shared
-from aitune_helper.messages import AS_WANTED, PARTIAL
+from aitune_helper.messages import AS_WANTED, PARTIAL, PENDING
 from aitune_tui.words import clock
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ NO_TERMINAL = "There is no terminal that sudo could ask on."
 ONLY_LIVE = "Only this machine's own disks can be timed."
 QUIT_IN_TEST = "The load test that runs is cancelled; nothing of it counts."
 WHAT_THE_HELPER_WRITES = "the settings it knows, its journal, /etc/sysctl.d/95-aitune.conf"
+WRITING = "Writing."
+NOTHING_FREES_MORE = (
+    "What the page cache holds counts as available already: fewer pages, or memory that a program "
+    "gives back."
+)
+OUTDATED = "The root helper that is installed is of another version than this program."
+WRITES_NOTHING = "It knows other settings, so nothing is written until it is replaced."
+ACTION_TITLES = {"compact_memory": "Compact memory", "drop_caches": "Drop the page cache"}
+NO_OFFER = "No pool of huge pages came out short here."
 NOTHING_STAGED = "Nothing staged. Space stages the advised value, Enter another one."
 NOTHING_LEFT = "Nothing is left of the plan. What was staged is taken back."
 NO_CHANGE_YET = "What is applied here is listed with its way back, also after it was put back."
@@ -69,12 +78,21 @@ def put_back(trial: Trial, wall: float, *, by_time: bool) -> str:
     return text if trial.complete else f"{text} 6 shows what to do."
 
 
+def writing(done: int, total: int, item: Item) -> str:
+    """How far an apply is; a pool that grows says what each node got."""
+    text = f"{shared.growth(item)}." if shared.is_growing(item) else ""
+    count = f"Writing {done} of {total}." if total > 1 else ""
+    return " ".join(filter(None, (count, text))) or WRITING
+
+
 def question(trial: Trial) -> str:
     """What an open trial that did not come out as wanted asks; "" if it did."""
     short = [item for item in trial.items if item.status not in AS_WANTED]
-    if not short:
+    if not short or trial.state != PENDING:
         return ""
-    text = shared.not_as_wanted(trial.items)
+    # The reason without its numbers: the question must fit; the list of changes has all of it.
+    items = tuple(item._replace(note=item.note.partition(":")[0]) for item in trial.items)
+    text = shared.not_as_wanted(items)
     accept = f"accept {short[0].effective}" if short[0].status == PARTIAL else "accept it so"
     return f"{text} Put back, or {accept}?"
 

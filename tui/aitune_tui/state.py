@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aitune_backends.targets import OK
 from aitune_helper.knobs import KNOBS, POOLS
-from aitune_helper.messages import KEPT, Change
+from aitune_helper.messages import KEPT, PENDING, Change
 from aitune_tui.selection import Selection, Target
 
 if TYPE_CHECKING:
     from aitune_backends.describe import Facts
     from aitune_backends.doctor import Finding
+    from aitune_backends.offers import Offer
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
-    from aitune_helper.messages import Item, PublicState, Trial
+    from aitune_helper.messages import HelloReply, Item, PublicState, Trial
 
-HelperState = Literal["ready", "asleep", "not installed", "root", "none"]
+HelperState = Literal["ready", "outdated", "asleep", "not installed", "root", "none"]
 NoticeKind = Literal["ok", "differs", "failed", "info"]
 
 NOTICE_SECONDS = 6.0
@@ -67,7 +68,9 @@ class State:
         default_pool_kib: Size of the pages `vm.nr_hugepages` counts, or None.
         findings: What this machine cannot do, and why.
         facts: Numbers of this machine that the texts about changes need.
-        writing: How far a running apply is, or "".
+        writing: How far a running apply of ours is, or "".
+        hello: What the helper said of itself when it last answered, or None.
+        offer: What may bring the huge pages that the last apply did not get, or None.
     """
 
     goal: str
@@ -91,6 +94,8 @@ class State:
     findings: tuple[Finding, ...] = ()
     facts: Facts | None = None
     writing: str = ""
+    hello: HelloReply | None = None
+    offer: Offer | None = None
 
     @property
     def tried(self) -> Mapping[Target, Item]:
@@ -207,13 +212,17 @@ def see_trial(
 ) -> tuple[State, Trial | None]:
     """Take over the open trial and those that ended; say which one we showed has ended."""
     before = state.pending
-    same = before is not None and pending is not None and before.id == pending.id
+    same = (
+        before is not None
+        and pending is not None
+        and (before.id, before.state) == (pending.id, pending.state)
+    )
     since = state.pending_since if same else now
     known = {trial.id for trial in recent}
     trials = (*recent, *(trial for trial in state.trials if trial.id not in known))
     ordered = tuple(sorted(trials, key=lambda trial: trial.number, reverse=True))
     ended = None
-    if before is not None and not same:
+    if before is not None and (pending is None or before.id != pending.id):
         ended = next((trial for trial in ordered if trial.id == before.id), None)
     state = replace(state, pending=pending, pending_since=since, trials=ordered)
     return state, ended
@@ -254,8 +263,11 @@ def drifts(state: State, statuses: Iterable[TargetStatus]) -> tuple[Drift, ...]:
 
 
 def may_answer_trial(state: State, now: float) -> bool:
-    """Whether `K` and `R` are heard yet: not in the first half second of a countdown."""
-    return state.pending is not None and now - state.pending_since >= DEAF_SECONDS
+    """Whether `K` and `R` are heard yet: not while it is applied, nor half a second after."""
+    trial = state.pending
+    return (
+        trial is not None and trial.state == PENDING and now - state.pending_since >= DEAF_SECONDS
+    )
 
 
 def notify(state: State, kind: NoticeKind, text: str, now: float, wall: float) -> State:

@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
+from aitune_helper.messages import PENDING
 from aitune_tui import hints
 from aitune_tui.present_cpu import core_setting_key
 from aitune_tui.screens.dialog import press
@@ -19,7 +20,7 @@ from aitune_tui.screens.overview import Overview
 from aitune_tui.screens.page import Page
 from aitune_tui.screens.panel import Panel
 from aitune_tui.selection import Selection, select
-from aitune_tui.sentences import too_small
+from aitune_tui.sentences import OUTDATED, too_small
 from aitune_tui.state import shown_notice
 from aitune_widgets.footer_bar import FooterBar, HintChosen
 from aitune_widgets.inspector import Inspector
@@ -102,6 +103,7 @@ class MainScreen(Screen[None]):
         Binding("S", "app.stage_page", show=False),
         Binding("y", "app.copy_command", show=False),
         Binding("w", "app.connect", show=False),
+        Binding("M", "app.more_pages", show=False),
         Binding("K", "app.keep", show=False),
         Binding("R", "app.put_back", show=False),
         Binding("H", "app.read_journal", show=False),
@@ -110,7 +112,7 @@ class MainScreen(Screen[None]):
         Binding("e", "app.next_engine", show=False),
         Binding("s", "app.next_file_state", show=False),
         Binding("n", "app.next_runs", show=False),
-        Binding("c", "app.cancel_load_test", show=False),
+        Binding("c", "app.cancel", show=False),
         Binding("colon", "app.command_palette", show=False),
         Binding("question_mark", "app.help", show=False),
         Binding("q", "app.ask_quit", show=False),
@@ -337,8 +339,9 @@ class MainScreen(Screen[None]):
     def _show_trial(self, view: View) -> None:
         band = self.query_one(TrialBand)
         trial, left = view.state.pending, view.seconds_left
-        band.display = trial is not None and left is not None
-        if trial is None or left is None:
+        # While it is still being applied there is nothing to keep yet, nor a time to count down.
+        band.display = trial is not None and left is not None and trial.state == PENDING
+        if trial is None or left is None or trial.state != PENDING:
             self._total_seconds = 0.0
             return
         self._total_seconds = max(self._total_seconds, left)
@@ -361,10 +364,12 @@ class MainScreen(Screen[None]):
     def _show_notice(self, view: View) -> None:
         notice, writing = shown_notice(view.state, view.now), view.state.writing
         line = self.query_one("#notice", TextBlock)
-        line.display = bool(writing) or notice is not None
+        line.display = bool(writing) or notice is not None or view.state.helper == "outdated"
         if writing:
-            line.show((((writing, "fg"),),))
-        elif notice is not None:
+            line.show((((writing, "fg"), ("   c", "focus-bold"), (" stop and put back", "fg")),))
+        elif notice is None:
+            line.show((((OUTDATED, "differs-bold"), ("   w", "focus-bold"), (" replace", "fg")),))
+        else:
             tone = _NOTICE_TONES[notice.kind]
             end = (("   Esc", "focus-bold"),) if notice.kind == "failed" else ()
             line.show((((notice.text, tone), *end),))

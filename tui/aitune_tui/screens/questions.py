@@ -149,7 +149,8 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("K", "keep the trial"),
             ("R", "put the trial back"),
             ("-", "fold the trial"),
-            ("w", "connect the root helper"),
+            ("M", "after a pool came out short: what may bring more pages"),
+            ("w", "connect the root helper, or replace one of another version"),
             ("y", "copy the command for this setting"),
         ),
     ),
@@ -170,7 +171,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("o", "choose model files"),
             ("l", "time a load"),
-            ("c", "cancel the load test"),
+            ("c", "stop what is being applied, or cancel the load test"),
         ),
     ),
     ("Always", ((": ctrl+p", "commands"), ("?", "this help"), ("q", "quit"))),
