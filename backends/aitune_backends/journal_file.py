@@ -1,79 +1,53 @@
-"""Reading the helper's journal without the helper, for those whose group may.
-
-A line is `CRC32 SP JSON LF`; those that speak of a trial carry it whole, as it stood then.
-"""
+"""The journal of trials, page by page: from its file for those whose group may, else the helper."""
 
 from __future__ import annotations
 
-import zlib
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends.foreign import read_json
-from aitune_helper.messages import Trial, from_object
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from aitune_helper import past
+from aitune_helper.messages import Past
 
 JOURNAL = Path("/var/lib/aitune/journal.jsonl")
-_ROTATED = 5
+# Trials read from the file at once; the helper gives as many as fit a frame.
+PAGE = 1000
+
+# What gives the trials below a number (0: the newest), as many as are asked for or fewer.
+ReadPage = Callable[[int, int], Past]
 
 
-class Journal(NamedTuple):
-    """What the journal holds.
-
-    Attributes:
-        trials: Each as its last line has it, the newest first.
-        damaged: How many lines could not be read.
-    """
-
-    trials: tuple[Trial, ...]
-    damaged: int
-
-
-def read_journal(path: Path = JOURNAL) -> Journal:
+def read_page(limit: int = PAGE, before: int = 0, path: Path = JOURNAL) -> Past:
     """Read the journal and what was rotated from it.
+
+    Args:
+        limit: Most trials.
+        before: Only trials of a lower number; 0 for the newest.
+        path: The file.
 
     Raises:
         OSError: It is there and may not be read. That there is none is no error.
     """
-    files = [path.with_name(f"{path.name}.{number}") for number in range(_ROTATED, 0, -1)]
-    lines: list[bytes] = []
-    for file in (*files, path):
-        try:
-            lines += file.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            continue
-    return parse_journal(lines)
+    with contextlib.suppress(FileNotFoundError):
+        path.open("rb").close()
+    return past.read_page(str(path), limit=limit, before=before, loads=read_json)
 
 
-def parse_journal(lines: Iterable[bytes]) -> Journal:
-    """Read lines, the oldest first, without their line feeds."""
-    trials: dict[str, Trial] = {}
-    damaged = 0
-    for line in filter(None, lines):
-        entry = _entry(line)
-        if entry is None:
-            damaged += 1
-            continue
-        if entry.get("trial") is None:
-            continue
-        try:
-            trial = from_object(Trial, entry["trial"])
-        except ValueError:
-            damaged += 1
-            continue
-        trials[trial.id] = trial
-    newest = sorted(trials.values(), key=lambda trial: trial.number, reverse=True)
-    return Journal(tuple(newest), damaged)
+def gather(read: ReadPage, is_enough: Callable[[Past], bool], limit: int = PAGE) -> Past:
+    """Put pages together, the newest first, until there is enough or nothing more.
 
-
-def _entry(line: bytes) -> dict[str, object] | None:
-    checksum, _, body = line.partition(b" ")
-    try:
-        if int(checksum, 16) != zlib.crc32(body):
-            return None
-        entry = read_json(body)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
+    Args:
+        read: Gives a page.
+        is_enough: Looks at what was gathered so far.
+        limit: What is asked for at once.
+    """
+    so_far = read(limit, 0)
+    while so_far.more and so_far.trials and not is_enough(so_far):
+        page = read(limit, so_far.trials[-1].number)
+        so_far = so_far._replace(
+            trials=so_far.trials + page.trials,
+            accounts=so_far.accounts + page.accounts,
+            more=page.more and bool(page.trials),
+        )
+    return so_far

@@ -53,7 +53,7 @@ class PublicFile:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._state: PublicState | None = None
-        self._boot_id = _read_boot_id()
+        self._boot_id = read_boot_id()
         self.error = ""
 
     def read(self) -> PublicState | None:
@@ -80,7 +80,8 @@ class PublicFile:
         return state if state.boot_id == self._boot_id else None
 
 
-def _read_boot_id() -> str:
+def read_boot_id() -> str:
+    """The id of the running boot, or "" where the kernel does not say."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:

@@ -6,21 +6,16 @@ since is left alone, and named, unless the operator insists.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import plan
 from aitune_helper.knobs import KNOBS
-from aitune_helper.messages import KEPT, Change, Item, Trial
+from aitune_helper.messages import KEPT, Change, Item, Past, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aitune_helper.kernelfs import KernelIO
-
-# How much the wall clock may have been set since a trial began, without the trial being taken for
-# one of an earlier boot.
-_CLOCK_SLACK_S = 60.0
 
 
 class Net(NamedTuple):
@@ -59,17 +54,24 @@ def of_trial(trial: Trial) -> tuple[Net, ...]:
     return tuple(reversed([_net(item) for item in trial.items if _counts(item)]))
 
 
-def since_boot(trials: Iterable[Trial], boot_wall: float | None = None) -> tuple[Net, ...]:
-    """The net effect of every kept trial of this boot.
+def of_boot(past: Past, boot_id: str) -> tuple[Trial, ...]:
+    """The trials of one boot, as the journal tells boots apart: by their ids, never by a clock."""
+    pairs = zip(past.trials, past.accounts, strict=True)
+    return tuple(trial for trial, account in pairs if account.boot_id == boot_id)
+
+
+def reaches_beyond(past: Past, boot_id: str) -> bool:
+    """Whether a history, the newest first, goes back to before a boot, and so holds all of it."""
+    return any(account.boot_id != boot_id for account in past.accounts)
+
+
+def net_effect(trials: Iterable[Trial]) -> tuple[Net, ...]:
+    """What the kept ones among some trials come to, taken together.
 
     Args:
-        trials: From the journal, in any order.
-        boot_wall: When the machine booted, seconds since the epoch; None asks the clocks.
+        trials: Those of one boot, in any order.
     """
-    boot = _boot_wall() if boot_wall is None else boot_wall
-    here = [
-        trial for trial in trials if trial.state == KEPT and trial.started >= boot - _CLOCK_SLACK_S
-    ]
+    here = [trial for trial in trials if trial.state == KEPT]
     found: dict[tuple[str, str], Net] = {}
     for trial in sorted(here, key=lambda trial: trial.number):
         for item in trial.items:
@@ -115,7 +117,7 @@ def plan_undo(kernel: KernelIO, nets: Sequence[Net], *, force: bool = False) -> 
 
     Args:
         kernel: The machine.
-        nets: From `of_trial` or `since_boot`.
+        nets: From `of_trial` or `net_effect`.
         force: Also put back what somebody else changed since.
     """
     changes: list[Change] = []
@@ -143,6 +145,32 @@ def plan_undo_of(kernel: KernelIO, trial: Trial, *, force: bool = False) -> Undo
     if not of_trial(trial) and trial.persisted == "yes":
         along = as_it_is(kernel, trial)
     return planned._replace(changes=planned.changes + along)
+
+
+def plan_undo_all(
+    kernel: KernelIO, trials: Sequence[Trial], *, force: bool = False
+) -> tuple[Undo, tuple[Trial, ...]]:
+    """Like `plan_undo`, of every kept trial among some, and of what they set at boot.
+
+    Args:
+        kernel: The machine.
+        trials: Those of one boot, in any order.
+        force: Also put back what somebody else changed since.
+
+    Returns:
+        What to write, and the trials whose boot files go back with it, the newest first.
+    """
+    undone = {trial.undo_of for trial in trials if trial.state == KEPT}
+    lasting = [
+        trial
+        for trial in sorted(trials, key=lambda trial: trial.number, reverse=True)
+        if trial.state == KEPT and trial.persisted == "yes"
+        and not trial.undo_of and trial.id not in undone
+    ]  # fmt: skip
+    planned = plan_undo(kernel, net_effect(trials), force=force)
+    if lasting and not planned.changes:
+        planned = planned._replace(changes=as_it_is(kernel, lasting[0]))
+    return planned, tuple(lasting)
 
 
 def as_it_is(kernel: KernelIO, trial: Trial) -> tuple[Change, ...]:
@@ -176,7 +204,3 @@ def _reading(kernel: KernelIO, net: Net) -> str | None:
         return plan.reading(kernel, KNOBS[net.knob], net.instance)
     except (OSError, KeyError):
         return None
-
-
-def _boot_wall() -> float:
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

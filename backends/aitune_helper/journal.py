@@ -1,61 +1,33 @@
 """The journal: what was asked, done and ended, one checked line each, fsynced.
 
-A line is `CRC32 SP JSON LF`. A torn tail costs the torn line and nothing after it: the next line
-begins with a line feed of its own. Appending is done under the lock of the helper (`state.Lock`).
-The journal is evidence for honest people, not proof against root.
+A torn tail costs the torn line and nothing after it: the next line begins with a line feed of its
+own. Appending is done under the lock of the helper (`State.locked`). How a line looks, and how they
+are read, is in `past`. The journal is evidence for honest people, not proof against root.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import json
 import os
 import time
-import zlib
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import files, messages
+from aitune_helper import files, messages, past, state
 from aitune_helper.messages import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aitune_helper.messages import Past
+    from aitune_helper.past import Entry
+
 ROTATE_BYTES = 8 * 2**20
-ROTATED_MAX = 5
 _TAIL_BYTES = 1 << 16
-
-Entry = dict[str, object]
-
-
-class History(NamedTuple):
-    """Trials, newest first, each as it stands by its last line; and how many lines were damaged."""
-
-    trials: tuple[Trial, ...]
-    damaged: int
 
 
 class CorruptJournalError(Exception):
     """The journal holds bytes, but not one line that is whole."""
-
-
-def encode(entry: Entry) -> bytes:
-    """Make one line; every control and non-ASCII character is escaped."""
-    text = json.dumps(entry, separators=(",", ":"), ensure_ascii=True).encode("ascii")
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def decode(line: bytes) -> Entry | None:
-    """Read one line without its line feed; None where it is damaged."""
-    crc, _, text = line.partition(b" ")
-    if len(crc) != 8 or not text:
-        return None
-    try:
-        if int(crc, 16) != zlib.crc32(text):
-            return None
-        entry = json.loads(text)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
 
 
 class Journal:
@@ -103,7 +75,7 @@ class Journal:
             "kernel": os.uname().release,
             **body,
         }
-        self._write(encode(entry), sync=sync)
+        self._write(past.encode(entry), sync=sync)
         if self._witness is not None:
             self._witness(f"{event} trial {number} seq {entry['seq']}")
 
@@ -122,7 +94,7 @@ class Journal:
             CorruptJournalError: There are bytes, but no whole line.
         """
         size = 0
-        for path in (self._path, self._path + ".1"):
+        for path in past.files(self._path):
             entry, size_here = _last_line(path)
             if entry is not None:
                 return entry
@@ -138,57 +110,52 @@ class Journal:
     def find(self, event: str, trial_id: str) -> Entry | None:
         """The last line of this event for this trial, or None."""
         found = None
-        for entry in self._entries([0]):
-            trial = entry.get("trial")
-            if entry.get("event") == event and isinstance(trial, dict):
-                found = entry if trial.get("id") == trial_id else found
+        for entry in self._told_of(trial_id):
+            found = entry if entry.get("event") == event else found
         return found
 
-    def history(self, limit: int) -> History:
-        """The last `limit` trials, newest first."""
-        trials: dict[str, Trial] = {}
-        damaged = [0]
-        for entry in self._entries(damaged):
-            try:
-                trial = messages.from_object(Trial, entry.get("trial"))
-            except ValueError:
-                continue
-            trials[trial.id] = trial
-        newest = sorted(trials.values(), key=lambda trial: trial.number, reverse=True)
-        return History(tuple(newest[:limit]), damaged[0])
+    def trial(self, trial_id: str) -> Trial | None:
+        """A trial as its last line has it, or None."""
+        found = None
+        for entry in self._told_of(trial_id):
+            with contextlib.suppress(ValueError):
+                found = messages.from_object(Trial, entry.get("trial"))
+        return found
+
+    def history(self, limit: int, before: int = 0, *, bytes_max: int | None = None) -> Past:
+        """The newest trials, see `past.read_page`."""
+        return past.read_page(self._path, limit=limit, before=before, bytes_max=bytes_max)
 
     def rotate(self) -> None:
-        """Begin a new file where this one has grown large; never call it during a trial."""
+        """Begin a new file where this one has grown large; never call it during a trial.
+
+        Files move into the first gap, so that a rotation that was interrupted loses nothing when it
+        is done again. One that fails leaves a larger file, which is no reason to change nothing.
+        """
+        paths = past.files(self._path)
         try:
             if os.stat(self._path).st_size < ROTATE_BYTES:
                 return
-            for number in range(ROTATED_MAX - 1, 0, -1):
-                older = f"{self._path}.{number}"
-                if os.path.lexists(older):
-                    os.rename(older, f"{self._path}.{number + 1}")
-            os.rename(self._path, self._path + ".1")
+            gaps = (number for number, path in enumerate(paths) if not os.path.lexists(path))
+            for number in range(next(gaps, past.ROTATED_MAX), 0, -1):
+                os.rename(paths[number - 1], paths[number])
         except FileNotFoundError:
             return
+        except OSError as error:
+            state.loud(f"the journal cannot be rotated: {error.strerror}")
 
     def set_aside(self) -> str:
         """Move a journal without any whole line out of the way; return its new name."""
         return files.move_aside(self._path)
 
-    def _entries(self, damaged: list[int]) -> Iterator[Entry]:
-        """Every whole line, oldest first; counts the others into `damaged[0]`."""
-        for number in range(ROTATED_MAX, -1, -1):
-            path = f"{self._path}.{number}" if number else self._path
-            try:
-                data = files.read_file(path, 2 * ROTATE_BYTES + files.FILE_MAX)
-            except OSError:
-                damaged[0] += 1
-                continue
-            for line in (data or b"").split(b"\n"):
-                entry = decode(line)
-                if entry is not None:
+    def _told_of(self, trial_id: str) -> Iterator[Entry]:
+        """Every whole line that carries this trial, oldest first."""
+        for line in past.lines(self._path):
+            if line is not None and trial_id.encode("ascii") in line:
+                entry = past.decode(line) or {}
+                trial = entry.get("trial")
+                if isinstance(trial, dict) and trial.get("id") == trial_id:
                     yield entry
-                elif line:
-                    damaged[0] += 1
 
     def _open(self) -> int:
         """Open for appending; a new file gets its mode, its group and a lasting name."""
@@ -243,7 +210,7 @@ def _last_line(path: str) -> tuple[Entry | None, int]:
             start = max(0, size - reach)
             lines = os.pread(fd, size - start, start).split(b"\n")
             for line in reversed(lines if start == 0 else lines[1:]):
-                entry = decode(line)
+                entry = past.decode(line)
                 if entry is not None:
                     return entry, size
             if start == 0:

@@ -53,9 +53,10 @@ class Revert(NamedTuple):
 
 
 class History(NamedTuple):
-    """The last trials of the journal."""
+    """Trials of the journal, the newest first; `before` a number, 0 for the newest of all."""
 
     limit: int = 20
+    before: int = 0
 
 
 class Unpersist(NamedTuple):
@@ -102,6 +103,10 @@ type Trial (id: string, number: int, owner_uid: int, owner_name: string, atteste
   persisted: string, complete: bool, message: string, title: string, undo_of: ?string)
 type Along (knob: string, old: string, effective: ?string)
 type Progress (done: int, total: int, item: Item)
+type Caller (uid: int, name: string, attested: bool, tty: ?string, pid: int, started: string,
+  loginuid: ?int, ssh: string, sudo: string)
+type Account (trial: string, boot_id: string, kernel: string, begun: ?Caller, ended: ?Caller,
+  ended_at: ?float)
 type Layer (name: string, held: bool, note: string)
 type Attempt (name: string, held: bool, note: string)
 
@@ -116,7 +121,8 @@ method Apply(changes: []Change, plan_hash: string, ttl_s: float, on_partial: str
 method Extend(id: string, ttl_s: float) -> (trial: Trial)
 method Keep(id: string, persist: bool) -> (trial: Trial, files: []string)
 method Revert(id: string) -> (trial: Trial)
-method History(limit: int) -> (trials: []Trial, damaged: int)
+method History(limit: int, before: int) -> (trials: []Trial, accounts: []Account, damaged: int,
+  more: bool)
 method Unpersist(knobs: []string) -> (files: []string)
 method Act(action: string) -> ()
 method SelfTest() -> (attempts: []Attempt)

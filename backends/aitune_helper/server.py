@@ -33,6 +33,7 @@ MIN_TTL_S = 5.0
 MAX_TTL_S = 3600.0
 IDLE_S = 600.0
 HISTORY_MAX = 1000
+HISTORY_BYTES = varlink.FRAME_MAX - 1024
 _READ_BYTES = 65536
 
 
@@ -172,6 +173,11 @@ class Core:
                 trials.journal.append("act", entry)
         except (OSError, CorruptJournalError) as error:
             raise unavailable(error) from error
+
+    def history(self, limit: int, before: int) -> messages.Past:
+        """A page of the journal: as many trials as were asked for, as far as a frame holds them."""
+        limit = max(1, min(limit, HISTORY_MAX))
+        return self.trials.journal.history(limit, before, bytes_max=HISTORY_BYTES)
 
     def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
         """Give a trial more time."""
@@ -314,7 +320,7 @@ class Conversation:
         if isinstance(request, requests.Revert):
             return _trial(trials.revert(request.id, caller))
         if isinstance(request, requests.History):
-            return _object(trials.journal.history(max(0, min(request.limit, HISTORY_MAX))))
+            return _object(core.history(request.limit, request.before))
         if isinstance(request, requests.SelfTest):
             return {"attempts": messages.to_object(core.self_test())}
         if isinstance(request, requests.Unpersist):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -193,11 +194,39 @@ def test_undo_since_boot_is_the_net_effect(cli: CommandLine) -> None:
     assert "No kept change" in cli.run("journal", "--active").output
 
 
-def test_undo_since_boot_names_what_still_is_set_at_boot(cli: CommandLine) -> None:
+def test_undo_since_boot_takes_back_what_is_set_at_boot_too(cli: CommandLine) -> None:
+    drop_in = cli.demo.host.root / "etc/sysctl.d/95-aitune.conf"
     cli.run("apply", "vm.swappiness=10", "--persist", "--yes")
+    cli.run("apply", "vm.overcommit_memory=1", "--persist", "--yes")
+    cli.run("apply", "vm.swappiness=20", "--persist", "--yes")
+    assert drop_in.exists()
     said = cli.run("undo", "--since-boot", "--yes").output
-    assert "vm.swappiness is still set at boot, to 10: `aitune-tui unpersist" in said
-    assert "Put back. vm.swappiness is as it was, read at " in said
+    assert "still set at boot" not in said
+    assert not drop_in.exists()
+    assert cli.read(SWAPPINESS) == "60"
+    undone = [trial["undo_of"] for trial in cli.json("journal")["trials"][:3]]
+    assert None not in undone
+    assert len(set(undone)) == 3
+
+
+def test_undo_since_boot_of_files_alone(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=60", "--persist", "--yes")
+    document = cli.json("undo", "--since-boot", "--yes")
+    assert document["files"]
+    assert not Path(document["files"][0]).exists()
+    assert cli.json("undo", "--since-boot", "--yes", expect=1)["code"] == "nothing-to-undo"
+
+
+def test_undo_since_boot_names_what_others_left_at_boot(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--persist", "--yes")
+    cli.run("undo", "--yes")
+    cli.run("apply", "vm.swappiness=20", "--yes")
+    # As of an earlier boot: a line of ours that no trial of this one wrote.
+    drop_in = cli.demo.host.root / "etc/sysctl.d/95-aitune.conf"
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("vm.swappiness = 30\n")
+    said = cli.run("undo", "--since-boot", "--yes").output
+    assert "vm.swappiness is still set at boot, to 30: `aitune-tui unpersist" in said
 
 
 def test_a_plan_says_what_is_set_at_boot(cli: CommandLine) -> None:

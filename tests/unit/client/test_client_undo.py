@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.unit.client.peers import make_item, make_trial
 
 from aitune_backends import undo
-from aitune_helper.messages import Change, Part, Trial
+from aitune_helper.messages import Account, Change, Part, Past, Trial
 
 if TYPE_CHECKING:
     from aitune_backends.demo import DemoMachine
@@ -22,19 +22,36 @@ def _trial(number: int, old: str, new: str, knob: str = "vm.swappiness") -> Tria
 
 def test_the_net_effect_is_from_the_first_value_to_the_last() -> None:
     trials = [_trial(3, "20", "30"), _trial(2, "10", "20"), _trial(1, "60", "10")]
-    assert undo.since_boot(trials, BOOT) == (undo.Net("vm.swappiness", "", "60", "30"),)
+    assert undo.net_effect(trials) == (undo.Net("vm.swappiness", "", "60", "30"),)
 
 
 def test_what_came_back_by_itself_has_no_net_effect() -> None:
-    assert undo.since_boot([_trial(1, "60", "10"), _trial(2, "10", "60")], BOOT) == ()
+    assert undo.net_effect([_trial(1, "60", "10"), _trial(2, "10", "60")]) == ()
 
 
 def test_trials_of_another_boot_and_those_not_kept_do_not_count() -> None:
-    earlier = _trial(1, "60", "10")._replace(started=BOOT - 3600)
     reverted = _trial(2, "10", "20")._replace(state="reverted")
-    assert undo.since_boot([earlier, reverted, _trial(3, "10", "30")], BOOT) == (
-        undo.Net("vm.swappiness", "", "10", "30"),
-    )
+    # The clock says that the first was later than all others: boots are told apart by their ids.
+    earlier = _trial(1, "60", "10")._replace(started=BOOT + 3600)
+    trials = (_trial(3, "10", "30"), reverted, earlier)
+    boots = ("now", "now", "before")
+    accounts = [Account(trial.id, boot) for trial, boot in zip(trials, boots, strict=True)]
+    past = Past(trials, tuple(accounts))
+    here = undo.of_boot(past, "now")
+    assert [trial.number for trial in here] == [3, 2]
+    assert undo.net_effect(here) == (undo.Net("vm.swappiness", "", "10", "30"),)
+    assert undo.reaches_beyond(past, "now")
+    assert not undo.reaches_beyond(Past(trials[:2], tuple(accounts[:2])), "now")
+
+
+def test_what_is_set_at_boot_goes_back_with_everything(demo: DemoMachine) -> None:
+    saved = [_trial(number, "60", "60")._replace(persisted="yes") for number in (1, 2, 3)]
+    undone = _trial(4, "60", "60")._replace(undo_of=saved[1].id)
+    todo, lasting = undo.plan_undo_all(demo.host, [*saved, undone])
+    assert [trial.number for trial in lasting] == [3, 1]
+    assert todo.changes == (Change("vm.swappiness", "", "60"),), "a change that writes nothing"
+    todo, lasting = undo.plan_undo_all(demo.host, [_trial(1, "30", "60")])
+    assert (todo.changes, lasting) == ((Change("vm.swappiness", "", "30", "60"),), ())
 
 
 def test_items_that_changed_nothing_are_left_out() -> None:

@@ -125,7 +125,7 @@ def test_a_whole_trial(bench: Bench, client: Client) -> None:
     kept = client.result("Keep", {"id": applied["id"], "persist": True})
     assert kept["files"] == [bench.places.sysctl]
     history = client.result("History", {"limit": 5})
-    assert history == {"trials": [kept["trial"]], "damaged": 0}
+    assert (history["trials"], history["damaged"], history["more"]) == ([kept["trial"]], 0, False)
     assert client.result("Unpersist", {"knobs": []})["files"] == [bench.places.sysctl]
 
 
@@ -220,7 +220,7 @@ def test_no_reply_to_oneway(client: Client) -> None:
     client.result("Hello", HELLO)
     client.send("History", {"limit": 1}, oneway=True)
     client.send("Cancel", oneway=True)
-    assert client.result("History", {"limit": 0}) == {"trials": [], "damaged": 0}
+    assert client.result("History", {"limit": 0})["trials"] == []
 
 
 def test_silence_ends_it_but_not_during_a_trial(bench: Bench) -> None:

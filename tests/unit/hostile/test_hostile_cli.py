@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ from aitune_backends.elevation import not_granted, start
 from aitune_backends.helper_client import RealLink, Session
 from aitune_backends.host import Host
 from aitune_backends.identity import read_identity
-from aitune_backends.journal_file import read_journal
+from aitune_backends.journal_file import read_page
 from aitune_backends.loads import records
 from aitune_backends.loads.settings import machine_hash
 from aitune_backends.loads.store import Store
 from aitune_backends.places import UserPlaces
-from aitune_helper import messages
+from aitune_helper import messages, past
 from aitune_tui.cli import load_runs, loadtest, main, trials
 from tests.unit.hostile import machine_files
 from tests.unit.hostile.corpus import CORPUS, FORGED, RAW, check_shown
@@ -176,7 +176,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
         return machine.Machine(host, read_identity(host), NoWay(tmp_path / "public.json"))
 
     monkeypatch.setattr(machine, "open_machine", open_machine)
-    monkeypatch.setattr(trials, "read_journal", lambda: read_journal(tmp_path / "journal"))
+    journal = tmp_path / "journal"
+    monkeypatch.setattr(trials, "read_page", functools.partial(read_page, path=journal))
 
     def write(text: str) -> Path:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -184,10 +185,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
         pending = hostile_trial(text, state="pending", deadline=deadline)
         state = messages.PublicState(boot_id, pending, (hostile_trial(text),))
         (tmp_path / "public.json").write_text(json.dumps(messages.to_object(state)))
-        lines = []
-        for trial in (hostile_trial(text), hostile_trial(text, id="1" * 32, state=text)):
-            body = json.dumps({"event": text, "trial": messages.to_object(trial)}).encode()
-            lines.append(b"%08x %s\n" % (zlib.crc32(body), body))
+        lines = [
+            past.encode({"event": text, "trial": messages.to_object(trial)})
+            for trial in (hostile_trial(text), hostile_trial(text, id="1" * 32, state=text))
+        ]
         torn = text.encode("utf-8", "surrogatepass") + b"\n"
         (tmp_path / "journal").write_bytes(b"".join((torn, *lines, torn)))
         return tmp_path

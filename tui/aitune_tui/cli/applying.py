@@ -109,6 +109,9 @@ def run(
     asking.confirm(manner.question)
     with rooted.connected(link, asking, as_json=options.json) as session:
         outcome = _apply(session, made, manner)
+        if rooted.is_kept(outcome.trial):
+            also = _boot_files_back(session, machine, manner)
+            outcome = outcome._replace(files=tuple(dict.fromkeys((*outcome.files, *also))))
     outcome = outcome._replace(
         trial=at_boot.noted(machine.host, outcome.trial),
         offer=None if manner.is_undo else offers.of(machine.host, outcome.trial.items),
@@ -161,7 +164,7 @@ def _boot_files_back(session: Session, machine: Machine, manner: Manner) -> list
             undo_of=earlier.id,
         )
         written += session.keep(trial.id)[1]
-    return list(dict.fromkeys(written))
+    return written
 
 
 def _say_where_it_stands(session: Session, trial: Trial, stop: BaseException) -> None:

@@ -10,23 +10,35 @@ import click
 from aitune_backends import sentences, undo
 from aitune_helper import plan
 from aitune_helper.knobs import KNOBS
+from aitune_helper.messages import Caller
 from aitune_tui.cli import jsontext, rooted, trials
-from aitune_tui.cli.common import Options, echo, emit_json, open_machine, pass_options, table
+from aitune_tui.cli.common import (
+    NOT_AS_WANTED,
+    Options,
+    echo,
+    emit_json,
+    fail,
+    open_machine,
+    pass_options,
+    table,
+)
 
 if TYPE_CHECKING:
-    from aitune_backends.journal_file import Journal
     from aitune_backends.machine import Machine
     from aitune_backends.undo import Net
-    from aitune_helper.messages import Trial
+    from aitune_helper.messages import Account, Past, Trial
 
 
 @click.command(name="journal")
+@click.argument("trial_name", metavar="[ID]", required=False)
 @click.option("--active", is_flag=True, help="What the kept changes of this boot come to.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--non-interactive", is_flag=True, help="Never ask; implied without a terminal.")
 @pass_options
-def command(options: Options, active: bool, limit: int, non_interactive: bool) -> None:
-    """List the trials of this machine, the newest first.
+def command(
+    options: Options, trial_name: str | None, active: bool, limit: int, non_interactive: bool
+) -> None:
+    """List the trials of this machine, the newest first; with an ID, one of them and who did it.
 
     Members of the group that owns the journal read it themselves; everybody else goes through
     the helper, so sudo may ask.
@@ -34,42 +46,91 @@ def command(options: Options, active: bool, limit: int, non_interactive: bool) -
     asking = rooted.Asking(yes=True, non_interactive=non_interactive)
     with open_machine(options) as machine:
         rooted.require_link(machine)
-        journal = trials.all_of_them(machine, asking, as_json=options.json)
         if active:
-            _show_active(options, machine, undo.since_boot(journal.trials))
+            here = trials.of_this_boot(machine, asking, as_json=options.json)
+            _show_active(options, machine, undo.net_effect(here))
+        elif trial_name is not None:
+            _show_one(
+                options,
+                trials.until(
+                    machine,
+                    asking,
+                    lambda past: undo.find(past.trials, trial_name) is not None,
+                    as_json=options.json,
+                ),
+                trial_name,
+            )
         else:
-            _show(options, journal, limit)
+            past = trials.until(
+                machine, asking, lambda past: len(past.trials) >= limit, as_json=options.json
+            )
+            _show(options, past, limit)
 
 
-def _show(options: Options, journal: Journal, limit: int) -> None:
-    shown = journal.trials[:limit]
+def _show(options: Options, past: Past, limit: int) -> None:
+    shown = list(zip(past.trials, past.accounts, strict=True))[:limit]
     if options.json:
-        listed = [
-            {**jsontext.trial_json(trial), "items": jsontext.items_json(trial.items)}
-            for trial in shown
-        ]
-        emit_json("journal", {"trials": listed, "damaged": journal.damaged})
+        listed = [jsontext.past_json(trial, account) for trial, account in shown]
+        emit_json("journal", {"trials": listed, "damaged": past.damaged})
         return
     if shown:
         headers = ("TRIAL", "WHEN", "WHO", "WHAT", "SETTINGS", "STATE", "WHY")
-        echo(table(headers, [_row(trial) for trial in shown]))
+        echo(table(headers, [_row(*pair) for pair in shown]))
     else:
         echo("Nothing was changed here yet.")
-    if journal.damaged:
-        lines = sentences.counted(journal.damaged, "line")
+    if past.damaged:
+        lines = sentences.counted(past.damaged, "line")
         echo(f"{lines} of the journal cannot be read.")
 
 
-def _row(trial: Trial) -> tuple[str, ...]:
+def _show_one(options: Options, past: Past, name: str) -> None:
+    trial = undo.find(past.trials, name)
+    if trial is None:
+        hint = "`aitune-tui journal` lists them."
+        fail(NOT_AS_WANTED, "no-such-trial", f'No trial is called "{name}".', hint)
+    account = past.accounts[past.trials.index(trial)]
+    if options.json:
+        trials_json = [jsontext.past_json(trial, account)]
+        emit_json("journal", {"trials": trials_json, "damaged": past.damaged})
+        return
+    echo(f"Trial {trial.number}  {sentences.title(trial)}")
+    for label, text in _details(trial, account):
+        if text:
+            echo(f"  {label:<9} {text}")
+    echo(rooted.outcome_table(trial.items))
+
+
+def _details(trial: Trial, account: Account) -> list[tuple[str, str]]:
+    ended = account.ended_at
+    return [
+        ("Id", trial.id),
+        ("State", sentences.state(trial)),
+        ("Why", trial.message),
+        ("Applied", f"{_when(trial.started)} by {sentences.who(account.begun or _owner(trial))}"),
+        ("Ended", "" if ended is None or account.ended is None
+         else f"{_when(ended)} by {sentences.who(account.ended)}"),
+        ("Kernel", account.kernel),
+    ]  # fmt: skip
+
+
+def _row(trial: Trial, account: Account) -> tuple[str, ...]:
     return (
         str(trial.number),
-        time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(trial.started)),
+        _when(trial.started),
         trial.owner_name + ("" if trial.attested else " (not attested)"),
         sentences.title(trial),
         str(len(trial.items)),
-        sentences.state(trial),
+        sentences.ending(trial, account),
         trial.message,
     )
+
+
+def _owner(trial: Trial) -> Caller:
+    return Caller(trial.owner_uid, trial.owner_name, trial.attested, trial.tty)
+
+
+def _when(wall: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
 
 
 def _show_active(options: Options, machine: Machine, nets: tuple[Net, ...]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aitune_backends.describe import ChangeText
-    from aitune_helper.messages import Item, Trial
+    from aitune_helper.messages import Account, Item, Trial
 
 Json = dict[str, object]
 
@@ -75,6 +75,19 @@ def trial_json(trial: Trial) -> Json:
         "persisted": trial.persisted,
         "complete": trial.complete,
         "undo_of": trial.undo_of,
+    }
+
+
+def past_json(trial: Trial, account: Account) -> Json:
+    """A trial of the journal: its items, who began and who ended it, on which kernel and boot."""
+    return {
+        **trial_json(trial),
+        "items": items_json(trial.items),
+        "boot_id": account.boot_id,
+        "kernel": account.kernel,
+        "begun_by": None if account.begun is None else account.begun._asdict(),
+        "ended_by": None if account.ended is None else account.ended._asdict(),
+        "ended": None if account.ended_at is None else _timestamp(account.ended_at),
     }
 
 

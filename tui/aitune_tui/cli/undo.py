@@ -32,11 +32,11 @@ OUR_FILE = str(DROP_INS[0])
 
 
 class Meant(NamedTuple):
-    """What is to be undone: its name, how, and the trial's id where it is one trial."""
+    """What is to be undone: its name, how, and whose boot files go back, the newest first."""
 
     title: str
     todo: undo.Undo
-    trial_id: str | None
+    boot_files: tuple[Trial, ...]
 
 
 @click.command(name="undo")
@@ -71,14 +71,14 @@ def command(
         asking.require()
         rooted.require_nothing_pending(link)
         if since_boot:
-            journal = trials.all_of_them(machine, asking, as_json=options.json)
-            nets = undo.since_boot(journal.trials)
-            todo = undo.plan_undo(machine.host, nets, force=force)
-            meant = Meant("everything since boot", todo, None)
+            past = trials.of_this_boot(machine, asking, as_json=options.json)
+            nets = undo.net_effect(past)
+            todo, lasting = undo.plan_undo_all(machine.host, past, force=force)
+            meant = Meant("everything since boot", todo, lasting)
         else:
             trial = _one(machine, asking, trial_name, as_json=options.json)
             todo = undo.plan_undo_of(machine.host, trial, force=force)
-            meant = Meant(f"undo of {trial.number}", todo, trial.id)
+            meant = Meant(f"undo of {trial.number}", todo, (trial,))
         status = _undo(machine, options, meant, asking, force=force, message=message)
         if since_boot:
             _say_what_boots(machine, nets, as_json=options.json)
@@ -89,7 +89,10 @@ def _one(machine: Machine, asking: rooted.Asking, name: str | None, *, as_json: 
     """The trial that is meant; the whole journal is asked for only where it is not a late one."""
     trial = _pick(trials.recent(machine), name)
     if trial is None:
-        trial = _pick(trials.all_of_them(machine, asking, as_json=as_json).trials, name)
+        past = trials.until(
+            machine, asking, lambda so_far: _pick(so_far.trials, name) is not None, as_json=as_json
+        )
+        trial = _pick(past.trials, name)
     if trial is None:
         what = f'No kept trial is called "{name}".' if name else "No kept change is left to undo."
         fail(NOT_AS_WANTED, "nothing-to-undo", what, "`aitune-tui journal` lists them.")
@@ -135,7 +138,8 @@ def _undo(
         message=message,
         force=force,
         is_undo=True,
-        undo_of=meant.trial_id,
+        undo_of=meant.boot_files[0].id if meant.boot_files else None,
+        then_undo=meant.boot_files[1:],
         accept_partial=True,
     )
     status = applying.run(machine, options, made, manner, asking)
@@ -149,7 +153,7 @@ def _question(count: int) -> str:
 
 
 def _say_what_boots(machine: Machine, nets: Sequence[undo.Net], *, as_json: bool) -> None:
-    """Several trials together have no boot files of their own to go back to: name what is left."""
+    """Name what is still set at boot: lines of an earlier boot's trials, or of nobody we know."""
     owners = read_owners(machine.host)
     for net in nets:
         owner = owners.of(net.knob)
