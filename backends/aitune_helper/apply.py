@@ -1,7 +1,6 @@
-"""Applying a plan: the order of things is the promise.
+"""Applying a plan, and bringing another arm of it into force: the order of things is the promise.
 
-Journal, record of the old values, a guardian that says it watches, and only then a write. Then each
-item in turn, read back; anything not as it has to be, and all of it is put back at once.
+Journal, record of the old values, a guardian that says it watches, and only then a write.
 """
 
 from __future__ import annotations
@@ -9,27 +8,27 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from aitune_helper import messages, plan, steps
+from aitune_helper import arms, messages, plan, slots, writing
 from aitune_helper.journal import CorruptJournalError
-from aitune_helper.messages import Caller, Change, Item, Trial
-from aitune_helper.state import RECORD_VERSION, Record, loud
-from aitune_helper.trial import Trials, refused, unavailable
+from aitune_helper.messages import ArmChanges, Change, Trial
+from aitune_helper.state import RECORD_VERSION, Record, Terms
+from aitune_helper.trial import refused, unavailable
 from aitune_helper.varlink import Fault
+from aitune_helper.writing import Progress, Writing
 
 if TYPE_CHECKING:
     from aitune_helper.guardian import Guardian
+    from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.messages import Caller, Item, Plan
     from aitune_helper.state import Slot
-
-STEP_GRACE_S = 30.0
-
-Progress = Callable[[int, int, Item], None]
+    from aitune_helper.trial import Trials
 
 
 class Wanted(NamedTuple):
     """What `Apply` asks for.
 
     Attributes:
-        changes: What to write.
+        changes: What to write; empty for a comparison.
         plan_hash: The plan that was shown.
         ttl_s: Seconds from `pending` to the deadline.
         on_partial: `rollback` or `accept` fewer pages than asked.
@@ -37,6 +36,7 @@ class Wanted(NamedTuple):
         message, title: For the journal.
         force: Leave out the guards for memory and containers.
         undo_of: Id of the kept trial that this one puts back, or None.
+        arms: What the arms of a comparison want; the first comes into force.
     """
 
     changes: tuple[Change, ...]
@@ -48,6 +48,7 @@ class Wanted(NamedTuple):
     title: str = ""
     force: bool = False
     undo_of: str | None = None
+    arms: tuple[ArmChanges, ...] = ()
 
 
 class Application:
@@ -76,7 +77,6 @@ class Application:
         self._caller = caller
         self._cancelled = cancelled
         self._progress = progress
-        self._record: Record
 
     def run(self, guardian: Guardian) -> Trial:
         """Write, read back, and leave it pending, or put all back at once.
@@ -88,40 +88,48 @@ class Application:
         trials = self._trials
         with trials.locked():
             trials.refuse_if_open()
-            self._begin()
+            made = self._checked()
+            record = self._commit(made, self._snapshot(made))
             try:
-                guardian.arm(self._record.trial.id)
+                guardian.arm(record.trial.id)
             except Fault:
-                trials.withdraw(self._record, self._caller)
+                trials.withdraw(record, self._caller)
                 raise
-            trials.state.publish(self._record.trial)
-            try:
-                self._write_items()
-                return self._settle()
-            except BaseException:
-                trials.put_back(self._record, self._caller)
-                raise
+            trials.state.publish(record.trial)
+            return Writing(
+                trials, record, self._caller, cancelled=self._cancelled, progress=self._progress
+            ).run("applied")
 
-    def _begin(self) -> None:
-        """Check everything; the kernel is only read."""
+    def _checked(self) -> Plan:
+        """Make the plan again; the kernel is only read."""
         wanted = self._wanted
-        try:
-            made = plan.make_plan(self._kernel, wanted.changes, force=wanted.force)
-        except plan.Refusal as refusal:
-            raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal
+        made = checked_plan(self._kernel, wanted.changes, wanted.arms, force=wanted.force)
         if not made.items:
             raise refused("", "", "there is nothing to change")
-        stale = any(item.status == messages.STALE for item in made.items)
+        items = made.items + tuple(item for arm in made.arms[1:] for item in arm.items)
+        stale = tuple(item for item in items if item.status == messages.STALE)
         if stale or made.hash != wanted.plan_hash:
-            raise Fault("Stale", {"items": messages.to_object(made.items)})
+            raise Fault("Stale", {"items": messages.to_object(stale or made.items)})
         self._trials.check_files(made.items, persist=wanted.persist, undo_of=wanted.undo_of)
+        return made
+
+    def _snapshot(self, made: Plan) -> tuple[Slot, ...]:
+        """Read what is to be put back; it must be what the plan was made from."""
         try:
-            slots = steps.snapshot(self._kernel, made.items)
+            found = slots.snapshot(self._kernel, made.items)
         except OSError as error:
             raise refused("", "", f"a coupled value cannot be read: {error.strerror}") from error
-        self._commit(made.items, slots)
+        before = {(slot.knob, slot.instance): slot.old for slot in found}
+        moved = tuple(
+            item._replace(status=messages.STALE)
+            for item in made.items
+            if before.get((item.knob, item.instance), item.old) != item.old
+        )
+        if moved:
+            raise Fault("Stale", {"items": messages.to_object(moved)})
+        return found
 
-    def _commit(self, items: tuple[Item, ...], slots: tuple[Slot, ...]) -> None:
+    def _commit(self, made: Plan, found: tuple[Slot, ...]) -> Record:
         """Journal and record on disk, or nothing happens."""
         wanted, caller, trials = self._wanted, self._caller, self._trials
         try:
@@ -134,101 +142,108 @@ class Application:
                 caller.attested,
                 caller.tty,
                 trials.wall(),
-                trials.clock() + STEP_GRACE_S,
+                trials.clock() + writing.STEP_GRACE_S,
                 messages.APPLYING,
-                items,
+                made.items,
                 persist=wanted.persist,
                 message=wanted.message,
                 title=wanted.title,
                 undo_of=wanted.undo_of,
+                arm=made.arms[0].name if made.arms else "",
+                arms=made.arms,
             )
             trials.note("intent", trial, caller, force=wanted.force)
         except (OSError, CorruptJournalError) as error:
             raise unavailable(error) from error
-        self._record = Record(RECORD_VERSION, trials.state.boot_id, trial, -1, slots)
+        terms = Terms(wanted.ttl_s, wanted.on_partial, wanted.force)
+        record = Record(RECORD_VERSION, trials.state.boot_id, trial, found, terms)
         try:
-            trials.state.write(self._record, sync=True)
+            trials.state.write(record, sync=True)
         except OSError as error:
-            trials.withdraw(self._record, caller)
+            trials.withdraw(record, caller)
             raise unavailable(error) from error
+        return record
 
-    def _write_items(self) -> None:
-        """Write one item after another; the record goes before each write and follows it."""
-        total = len(self._record.trial.items)
-        for index in range(total):
-            record = self._record
-            slots = steps.in_flux(self._kernel, record.slots, record.trial.items[index])
-            self._record = self._with_time(record._replace(step=index, slots=slots))
-            try:
-                # Whoever puts back leaves alone what the record does not say is being written.
-                self._trials.state.write(self._record)
-            except OSError as error:
-                raise unavailable(error) from error
-            item = self._write_item(index)
-            items = _replaced(self._record.trial.items, index, item)
-            self._record = self._record._replace(
-                trial=self._record.trial._replace(items=items),
-                slots=steps.read_after(self._kernel, self._record.slots, item),
-            )
-            self._renew()
-            self._progress(index + 1, total, item)
-            if not self._acceptable(item):
-                break
 
-    def _write_item(self, index: int) -> Item:
-        """Write one item, renewing the deadline at each of its steps."""
-        items = self._record.trial.items
+class Switching:
+    """One run of `Switch`: another arm of the open trial comes into force. The lock is held.
 
-        def on_step(item: Item) -> None:
-            self._renew()
-            self._progress(index, len(items), item)
+    Args:
+        trials: The machine's trials.
+        guardian: Must say that it still watches.
+        caller: Who asks: the trial's owner.
+        cancelled: Asked between steps; True ends the writing, and all is put back.
+        progress: Told items done, their number, and the item as it stands.
+    """
 
-        if self._cancelled():
-            return items[index]._replace(status=messages.FAILED, note=steps.STOPPED)
-        return steps.write_item(
-            self._kernel,
-            items[index],
-            force=self._wanted.force,
-            cancelled=self._cancelled,
-            on_step=on_step,
+    def __init__(
+        self,
+        trials: Trials,
+        guardian: Guardian,
+        caller: Caller,
+        *,
+        cancelled: Callable[[], bool],
+        progress: Progress,
+    ) -> None:
+        self._trials = trials
+        self._guardian = guardian
+        self._caller = caller
+        self._cancelled = cancelled
+        self._progress = progress
+
+    def run(self, record: Record, name: str) -> Trial:
+        """Write the arm, read it back, and count the time anew, or put all back at once.
+
+        Raises:
+            Fault: `Refused`, `Stale`, `JournalUnavailable`, `NoGuardian`: nothing was written;
+                the arm that was in force still is. `JournalUnavailable` also where all is back.
+        """
+        trials, trial = self._trials, record.trial
+        items = arms.items_of(trial, name)
+        if items is None:
+            raise refused("", "", f"trial {trial.number} has no arm {name!a}")
+        moved = slots.moved(trials.kernel, trial.items, record.slots)
+        if moved:
+            raise Fault("Stale", {"items": messages.to_object(moved)})
+        self._guardian.arm(trial.id)
+        record = self._begun(record, name, items)
+        trials.state.publish(record.trial)
+        return Writing(
+            trials, record, self._caller, cancelled=self._cancelled, progress=self._progress
+        ).run()
+
+    def _begun(self, record: Record, name: str, items: tuple[Item, ...]) -> Record:
+        """Journal and record, or nothing happens; neither waits for a disk."""
+        trials, trial = self._trials, record.trial
+        deadline = trials.clock() + writing.STEP_GRACE_S
+        record = record._replace(
+            trial=trial._replace(state=messages.APPLYING, deadline=deadline, arm=name, items=items),
+            switches=record.switches + 1,
         )
-
-    def _settle(self) -> Trial:
-        """Open the countdown, or put everything back where an item is not as it has to be."""
-        trials, record = self._trials, self._record
-        if not all(self._acceptable(item) for item in record.trial.items):
-            return trials.put_back(record, self._caller)
-        trial = record.trial._replace(
-            state=messages.PENDING, deadline=trials.clock() + self._wanted.ttl_s
-        )
+        line = {"number": trial.number, "id": trial.id, "arm": name, "count": record.switches}
         try:
-            trials.state.write(record._replace(trial=trial))
-            trials.note("applied", trial, self._caller)
+            trials.journal.append("switch", line, sync=False)
+            trials.state.write(record)
         except (OSError, CorruptJournalError) as error:
             raise unavailable(error) from error
-        trials.state.publish(trial)
-        return trial
-
-    def _acceptable(self, item: Item) -> bool:
-        """Whether the trial may go on with this item as it came out."""
-        if item.status == messages.PARTIAL:
-            return self._wanted.on_partial == messages.ACCEPT and item.note != steps.STOPPED
-        return item.status in messages.AS_WANTED
-
-    def _with_time(self, record: Record) -> Record:
-        """A record with the time that one more step may take."""
-        deadline = self._trials.clock() + STEP_GRACE_S
-        return record._replace(trial=record.trial._replace(deadline=deadline))
-
-    def _renew(self) -> None:
-        """Write the record with more time; a full /run is no reason to stop within an item."""
-        self._record = self._with_time(self._record)
-        try:
-            self._trials.state.write(self._record)
-        except OSError as error:
-            number = self._record.trial.number
-            loud(f"the record of trial {number} cannot be renewed: {error.strerror}")
+        return record
 
 
-def _replaced(items: tuple[Item, ...], index: int, item: Item) -> tuple[Item, ...]:
-    return (*items[:index], item, *items[index + 1 :])
+def checked_plan(
+    kernel: KernelIO,
+    changes: tuple[Change, ...],
+    arm_changes: tuple[ArmChanges, ...],
+    *,
+    force: bool,
+) -> Plan:
+    """The plan of changes, or of the arms of a comparison, as a client is told of it.
+
+    Raises:
+        Fault: `Refused`.
+    """
+    try:
+        if arm_changes:
+            return arms.make_plan(kernel, arm_changes, force=force)
+        return plan.make_plan(kernel, changes, force=force)
+    except plan.Refusal as refusal:
+        raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal

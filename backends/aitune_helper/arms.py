@@ -125,6 +125,7 @@ def _afresh(item: Item) -> Item:
         errno=None,
         note="",
         parts=tuple(part._replace(effective=None) for part in item.parts),
+        along=tuple(other._replace(effective=None) for other in item.along),
     )
 
 

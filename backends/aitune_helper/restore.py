@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_helper import kernelfs, messages, plan
-from aitune_helper.knobs import KNOBS
-from aitune_helper.steps import GONE
+from aitune_helper import messages, plan
+from aitune_helper.knobs import KNOBS, other_half, taker
+from aitune_helper.slots import is_gone, now_or_none, turn
+from aitune_helper.steps import GONE, as_it_stands
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Item
+    from aitune_helper.slots import Target
     from aitune_helper.state import Slot
-
-Target = tuple[str, str]
 
 
 class Fate(NamedTuple):
@@ -31,26 +31,45 @@ class Fate(NamedTuple):
     errno: str | None = None
 
 
-def settle(kernel: KernelIO, slots: Sequence[Slot], step: int) -> tuple[Slot, ...]:
+def settle(kernel: KernelIO, slots: Sequence[Slot]) -> tuple[Slot, ...]:
     """Decide where each value goes; nothing is written.
 
     A value that is neither the old one nor ours is a third party's: it becomes the goal, so that
-    it survives what restoring its neighbours does to it. Slots of items after `step` were never
-    touched and are left out. Settling what is settled changes nothing, so a restore that was
-    killed is simply done again.
+    it survives what restoring its neighbours does to it. What is no setting by itself, but only
+    comes along with one, is left with it. Slots that no write of ours has touched are left out.
+    Settling what is settled changes nothing, so a restore that was killed is simply done again.
     """
-    settled = []
+    settled: dict[Target, Slot] = {}
     for slot in slots:
-        if slot.item > step:
-            continue
-        now = _reading(kernel, slot)
-        ours = slot.after is None or now is None or now in (slot.old, slot.after)
-        settled.append(
-            slot._replace(after=None)
-            if ours
-            else slot._replace(old=now or slot.old, after=None, drifted=True)
-        )
-    return tuple(settled)
+        if slot.touched:
+            now = now_or_none(kernel, slot)
+            ours = slot.after is None or now is None or now in (slot.old, slot.after)
+            left = slot._replace(old=now or slot.old, drifted=True)
+            settled[slot.knob, slot.instance] = slot if ours else left
+    for leader in [slot for slot in settled.values() if slot.drifted]:
+        for target in _followers(leader):
+            _leave(kernel, settled, target)
+    return tuple(slot._replace(after=None) for slot in settled.values())
+
+
+def _followers(leader: Slot) -> Iterator[Target]:
+    """What belongs to whoever set `leader`: its other half, and what only comes along with it."""
+    knob = KNOBS[leader.knob]
+    for name in knob.coupled:
+        if KNOBS[name] == other_half(knob) or not KNOBS[name].offered:
+            yield name, leader.instance
+
+
+def _leave(kernel: KernelIO, settled: dict[Target, Slot], target: Target) -> None:
+    """Make of one value what it is now; one that is no more is not looked for."""
+    slot = settled.get(target)
+    if slot is None or slot.drifted:
+        return
+    now = now_or_none(kernel, slot)
+    if now is None:
+        del settled[target]
+    elif now != slot.old:
+        settled[target] = slot._replace(old=now, drifted=True)
 
 
 def put_back(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
@@ -59,15 +78,17 @@ def put_back(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
     Never stops at an error; does nothing the second time.
     """
     errors: dict[Target, str] = {}
-    for slot in sorted(settled, key=_turn):
-        if _is_gone(kernel, slot):
+    for slot in sorted(settled, key=turn):
+        if is_gone(kernel, slot):
             continue
         knob = KNOBS[slot.knob]
         try:
             if plan.reading(kernel, knob, slot.instance) != slot.old:
-                kernel.write(knob.file(slot.instance), slot.old)
+                kernel.write(taker(knob, slot.old).file(slot.instance), slot.old)
         except OSError as error:
             errors[slot.knob, slot.instance] = plan.error_name(error)
+        except ValueError:  # no bytes that could have been read from it: this one stays as it is
+            errors[slot.knob, slot.instance] = "EINVAL"
     return {
         (slot.knob, slot.instance): _fate(kernel, slot, errors.get((slot.knob, slot.instance)))
         for slot in settled
@@ -109,62 +130,42 @@ def outcome(
 def _outcome(kernel: KernelIO, item: Item, fates: Mapping[Target, Fate]) -> Item:
     if item.status == messages.PLANNED and not fates:
         return item._replace(status=messages.UNCHANGED, effective=item.old, note="not written")
-    for status in (messages.VANISHED, messages.FAILED, messages.DRIFTED, messages.PARTIAL):
-        short = [(target, fate) for target, fate in fates.items() if fate.status == status]
-        if short:
-            (name, instance), fate = short[0]
-            item = item._replace(
-                status=status,
-                errno=fate.errno,
-                note=_SENTENCES[status].format(f"{name} {instance}".strip(), fate.now, fate.errno),
-            )
-            break
+    short = [target for target, fate in fates.items() if fate.status in _SENTENCES]
+    if short:
+        own = (item.knob, item.instance)
+        name, instance = target = min(short, key=lambda each: (_gravity(fates[each]), each != own))
+        fate = fates[target]
+        sentence = _SENTENCES[fate.status]
+        item = item._replace(
+            status=fate.status,
+            errno=fate.errno,
+            note=sentence.format(f"{name} {instance}".strip(), fate.now, fate.errno),
+        )
     else:
         if item.status in {messages.UNCHANGED, *_AS_IT_WENT}:
             return item
         item = item._replace(status=messages.REVERTED, errno=None, note="")
-    now = {instance: fate.now for (_, instance), fate in fates.items()}
-    return item._replace(
-        effective=_own_value(kernel, item),
-        parts=tuple(part._replace(effective=now.get(part.instance)) for part in item.parts),
-    )
+    return as_it_stands(kernel, item)
 
 
 # An item that went wrong while applying says so after the rollback too, if that went well.
 _AS_IT_WENT = (messages.FAILED, messages.PARTIAL, messages.VANISHED)
+# How going back falls short, the gravest first.
 _SENTENCES = {
-    messages.VANISHED: "{0} is gone, or is another device by now: nothing was written",
     messages.FAILED: "{0} could not be put back ({2}): it holds {1}",
+    messages.VANISHED: "{0} is gone, or is another device by now: nothing was written",
     messages.DRIFTED: "{0} was set to {1} by somebody else meanwhile: left so",
     messages.PARTIAL: "{0} holds only {1}",
 }
 
 
-def _turn(slot: Slot) -> tuple[int, int, bool]:
-    """The order of going back: last item first; a disk's scheduler, then its limits, at the end.
-
-    Of two values that zero each other the one that was not zero is written: it zeroes the other.
-    """
-    knob = KNOBS[slot.knob]
-    mutual = any(slot.knob in KNOBS[other].coupled for other in knob.coupled)
-    return plan.ORDER.get(slot.knob, 0), -slot.item, mutual and slot.old == "0"
-
-
-def _is_gone(kernel: KernelIO, slot: Slot) -> bool:
-    """Whether the device is no more, or another bears its name."""
-    return kernelfs.identity(kernel, KNOBS[slot.knob], slot.instance) != slot.identity
-
-
-def _reading(kernel: KernelIO, slot: Slot) -> str | None:
-    try:
-        return plan.reading(kernel, KNOBS[slot.knob], slot.instance)
-    except OSError:
-        return None
+def _gravity(fate: Fate) -> int:
+    return list(_SENTENCES).index(fate.status)
 
 
 def _fate(kernel: KernelIO, slot: Slot, error: str | None) -> Fate:
     """Read one slot back."""
-    if _is_gone(kernel, slot):
+    if is_gone(kernel, slot):
         return Fate(messages.VANISHED, None)
     try:
         now = plan.reading(kernel, KNOBS[slot.knob], slot.instance)
@@ -175,10 +176,3 @@ def _fate(kernel: KernelIO, slot: Slot, error: str | None) -> Fate:
         return Fate(messages.DRIFTED if slot.drifted else messages.REVERTED, now)
     best_effort = KNOBS[slot.knob].undo != "exact" and error is None
     return Fate(messages.PARTIAL if best_effort else messages.FAILED, now, error)
-
-
-def _own_value(kernel: KernelIO, item: Item) -> str | None:
-    try:
-        return plan.reading(kernel, KNOBS[item.knob], item.instance)
-    except OSError:
-        return None

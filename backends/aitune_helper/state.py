@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import files, messages
+from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PublicState, Trial
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from aitune_helper.places import Places
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 RECENT_MAX = 10
 _LOCK_LOOK_S = 0.02
 _KILL_WAIT_S = 5.0
@@ -38,6 +39,7 @@ class Slot(NamedTuple):
         after: The value after our write, None while that is not known.
         item: Index of the trial's item that touches it first.
         drifted: Somebody else's value was found and is being left.
+        touched: Whether a write of ours may have changed it; on record before that write.
     """
 
     knob: str
@@ -47,6 +49,21 @@ class Slot(NamedTuple):
     after: str | None
     item: int
     drifted: bool = False
+    touched: bool = False
+
+
+class Terms(NamedTuple):
+    """What a trial was begun under; it holds for every arm that comes into force.
+
+    Attributes:
+        ttl_s: Seconds from the last write to the deadline.
+        on_partial: `rollback` or `accept` fewer pages than asked.
+        force: Leave out the guard for memory.
+    """
+
+    ttl_s: float = 60.0
+    on_partial: str = messages.ROLLBACK
+    force: bool = False
 
 
 class Record(NamedTuple):
@@ -55,16 +72,21 @@ class Record(NamedTuple):
     Attributes:
         version: Of this layout.
         boot_id: The boot whose values these are.
-        trial: The trial as it stands; its deadline holds while applying too.
-        step: Index of the item being written; later ones are untouched.
-        slots: Every value touched, in the order in which they are put back when reversed by item.
+        trial: The trial as it stands; its deadline holds while applying too. One that is `kept`
+            already is so in the journal too, and only has to be finished.
+        slots: Every value that the trial may touch.
+        terms: What it was begun under.
+        switches: How often another arm has come into force.
+        kept: What the journal's line of keeping says of files, once that is written.
     """
 
     version: int
     boot_id: str
     trial: Trial
-    step: int
     slots: tuple[Slot, ...]
+    terms: Terms = Terms()
+    switches: int = 0
+    kept: dict[str, object] | None = None
 
     def to_bytes(self) -> bytes:
         """As JSON."""
@@ -73,6 +95,10 @@ class Record(NamedTuple):
 
 class LockedError(Exception):
     """Somebody else holds the lock."""
+
+
+class NewerError(Exception):
+    """The record is of a newer helper: it is for that one, and its guardian, to read."""
 
 
 class CorruptError(Exception):
@@ -129,6 +155,7 @@ class State:
 
         Raises:
             CorruptError: It is damaged; it has been moved aside.
+            NewerError: It says what this helper does not know; it is left where it is.
             OSError: It cannot be read.
         """
         data = files.read_file(self._places.trial)
@@ -203,21 +230,38 @@ def hold(path: str, wait_s: float = 0.0) -> Iterator[int]:
 
 
 def _parse_record(data: bytes) -> Record:
-    """Read a record; ValueError for anything that is not one of this version."""
+    """Read a record of this version, or of the first.
+
+    Raises:
+        NewerError: It is of a later version, or names a knob that is not in our table.
+        ValueError: It is no record.
+    """
     value = json.loads(data)
-    if not isinstance(value, dict) or value.get("version") != RECORD_VERSION:
-        raise ValueError("not a record of this version")
-    boot_id, step, slots = value.get("boot_id"), value.get("step"), value.get("slots")
-    if not isinstance(boot_id, str) or not isinstance(step, int) or not isinstance(slots, list):
+    if not isinstance(value, dict) or not isinstance(value.get("version"), int):
+        raise ValueError("not a record")
+    if value["version"] > RECORD_VERSION:
+        raise NewerError
+    boot_id, slots, switches = value.get("boot_id"), value.get("slots"), value.get("switches", 0)
+    if not isinstance(boot_id, str) or not isinstance(slots, list) or not isinstance(switches, int):
         raise ValueError("a field is missing")
+    kept = value.get("kept")
+    if not isinstance(kept, (dict, type(None))):
+        raise ValueError("a field is of another type")
     trial = messages.from_object(Trial, value.get("trial"))
-    return Record(
-        RECORD_VERSION,
-        boot_id,
-        trial,
-        step,
-        tuple(messages.from_object(Slot, slot) for slot in slots),
-    )
+    terms = messages.from_object(Terms, value.get("terms", {}))
+    parsed = tuple(messages.from_object(Slot, slot) for slot in slots)
+    if any(slot.knob not in KNOBS for slot in parsed):
+        raise NewerError
+    if value["version"] == 1:
+        parsed = _marked(parsed, value.get("step"))
+    return Record(RECORD_VERSION, boot_id, trial, parsed, terms, switches, kept)
+
+
+def _marked(slots: tuple[Slot, ...], step: object) -> tuple[Slot, ...]:
+    """The slots of a record of the first version, which held how far the writing had come."""
+    if not isinstance(step, int):
+        raise ValueError("a field is missing")
+    return tuple(slot._replace(touched=slot.item <= step) for slot in slots)
 
 
 def start_time(pid: int) -> str:
@@ -243,9 +287,14 @@ def boottime() -> float:
 
 
 def loud(sentence: str) -> None:
-    """Say what an operator must know on stderr, whatever becomes of stderr."""
+    """Say what an operator must know on stderr, whatever becomes of stderr.
+
+    It may repeat a path or an error of others: whatever is not printable ASCII is escaped, and
+    each line is marked as ours.
+    """
+    lines = [f"aitune-helper: {ascii(line)[1:-1]}\n" for line in sentence.rstrip().split("\n")]
     with contextlib.suppress(OSError, ValueError):
-        os.write(2, f"aitune-helper: {sentence}\n".encode("ascii", "backslashreplace"))
+        os.write(2, "".join(lines).encode("ascii"))
 
 
 Clock = Callable[[], float]

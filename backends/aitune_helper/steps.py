@@ -5,71 +5,79 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import kernelfs, messages, plan, shortfall
-from aitune_helper.knobs import KNOBS, Knob
-from aitune_helper.state import Slot
+from aitune_helper import messages, plan, shortfall
+from aitune_helper.knobs import KNOBS, Knob, taker
+from aitune_helper.slots import now_or_none, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Item
+    from aitune_helper.state import Slot
 
 STEP_BYTES = 2**30
-STOPPED = "stopped by the operator"
 GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 
 
-def targets(kernel: KernelIO, item: Item) -> Iterator[tuple[Knob, str]]:
-    """What one item touches: itself, or its nodes for a pool's total, then what is coupled."""
-    knob = KNOBS[item.knob]
-    nodes = plan.nodes_of_pool(kernel, knob, item.instance)
-    if nodes:
-        yield from nodes
-    else:
-        yield knob, item.instance
-    for coupled in knob.coupled:
-        if kernelfs.exists(kernel, KNOBS[coupled], item.instance):
-            yield KNOBS[coupled], item.instance
+def held(kernel: KernelIO, item: Item, slots: Sequence[Slot]) -> Item | None:
+    """The item as it came out where nothing has to be written for it, else None.
 
-
-def snapshot(kernel: KernelIO, items: Sequence[Item]) -> tuple[Slot, ...]:
-    """Read every value that applying `items` may change, each once.
-
-    Raises:
-        OSError: One cannot be read: then nothing may be written.
+    Args:
+        kernel: The machine.
+        item: What is wanted.
+        slots: What goes back with it where it is to be as it was.
     """
-    slots: dict[tuple[str, str], Slot] = {}
-    for index, item in enumerate(items):
-        for knob, instance in targets(kernel, item):
-            if (knob.id, instance) not in slots:
-                slots[knob.id, instance] = Slot(
-                    knob.id,
-                    instance,
-                    kernelfs.identity(kernel, knob, instance),
-                    plan.reading(kernel, knob, instance),
-                    None,
-                    index,
-                )
-    return tuple(slots.values())
+    now = _now_or_none(kernel, KNOBS[item.knob], item.instance)
+    as_it_was = item.requested == item.old
+    if now != item.requested or (
+        as_it_was and any(now_or_none(kernel, slot) != slot.old for slot in slots)
+    ):
+        return None
+    status = messages.UNCHANGED if as_it_was else messages.OK
+    return _read_parts(kernel, item._replace(effective=now, status=status))
 
 
-def in_flux(kernel: KernelIO, slots: Sequence[Slot], item: Item) -> tuple[Slot, ...]:
-    """Forget what the slots of `item` held after an earlier write: from now on it may be ours."""
-    touched = {(knob.id, instance) for knob, instance in targets(kernel, item)}
-    return tuple(
-        slot._replace(after=None) if (slot.knob, slot.instance) in touched else slot
-        for slot in slots
-    )
+def bring(
+    kernel: KernelIO,
+    item: Item,
+    slots: Sequence[Slot],
+    *,
+    force: bool,
+    cancelled: Callable[[], bool],
+    on_step: Callable[[Item], None],
+) -> Item:
+    """Bring one item to what is wanted of it, and say how it came out.
 
+    What is to be as it was is so down to its nodes and to what is coupled: each slot is written
+    like an item of its own.
 
-def read_after(kernel: KernelIO, slots: Sequence[Slot], item: Item) -> tuple[Slot, ...]:
-    """Fill in what the slots of `item` hold now, so that a drift can be told later."""
-    touched = {(knob.id, instance) for knob, instance in targets(kernel, item)}
-    return tuple(
-        slot._replace(after=_now(kernel, slot)) if (slot.knob, slot.instance) in touched else slot
-        for slot in slots
-    )
+    Args:
+        kernel: The machine.
+        item: What is wanted.
+        slots: What goes back with it where it is to be as it was.
+        force: Leave out the guard for memory.
+        cancelled: Asked between steps; True ends the writing there.
+        on_step: Told the item with what was read back after each step but the last.
+    """
+    if item.requested != item.old:
+        return write_item(kernel, item, force=force, cancelled=cancelled, on_step=on_step)
+
+    def told(_: Item) -> None:
+        on_step(as_it_stands(kernel, item))
+
+    status = messages.UNCHANGED
+    for slot in sorted(slots, key=turn):
+        part = item._replace(
+            knob=slot.knob, instance=slot.instance, old=slot.old, requested=slot.old, parts=()
+        )
+        part = write_item(kernel, part, force=force, cancelled=cancelled, on_step=told)
+        if part.status not in (messages.OK, messages.UNCHANGED):
+            return as_it_stands(kernel, item)._replace(
+                status=part.status, errno=part.errno, note=part.note
+            )
+        status = messages.OK if part.status == messages.OK else status
+    return as_it_stands(kernel, item)._replace(status=status)
 
 
 def write_item(
@@ -90,7 +98,6 @@ def write_item(
         on_step: Told the item with what was read back after each step but the last.
     """
     knob = KNOBS[item.knob]
-    path = knob.file(item.instance)
     stopped = ""
     try:
         now = plan.reading(kernel, knob, item.instance)
@@ -99,12 +106,12 @@ def write_item(
             return _read_parts(kernel, item._replace(effective=now, status=status))
         for value, grows in _stepped(kernel, knob, now, item.requested):
             if cancelled():
-                stopped = STOPPED
+                stopped = messages.STOPPED
                 break
             if grows and not force and (left := plan.memory(kernel)).spare < grows:
                 stopped = shortfall.at_floor(left)
                 break
-            kernel.write(path, value)
+            kernel.write(taker(knob, value).file(item.instance), value)
             now = plan.reading(kernel, knob, item.instance)
             if now != value or now == item.requested:
                 break
@@ -153,18 +160,24 @@ def _judge(kernel: KernelIO, knob: Knob, item: Item, stopped: str) -> Item:
 
 
 def _read_parts(kernel: KernelIO, item: Item) -> Item:
-    """Fill in what each node of a pool got."""
+    """Fill in what each node of a pool got, and what became of what is coupled."""
     pool = plan.pool_of(kernel, KNOBS[item.knob]) if item.parts else ""
     return item._replace(
         parts=tuple(
             part._replace(effective=_now_or_none(kernel, KNOBS[pool], part.instance))
             for part in item.parts
-        )
+        ),
+        along=tuple(
+            other._replace(effective=_now_or_none(kernel, KNOBS[other.knob], item.instance))
+            for other in item.along
+        ),
     )
 
 
-def _now(kernel: KernelIO, slot: Slot) -> str | None:
-    return _now_or_none(kernel, KNOBS[slot.knob], slot.instance)
+def as_it_stands(kernel: KernelIO, item: Item) -> Item:
+    """An item with what it, its nodes and what is coupled to it hold now."""
+    now = _now_or_none(kernel, KNOBS[item.knob], item.instance)
+    return _read_parts(kernel, item._replace(effective=now))
 
 
 def _now_or_none(kernel: KernelIO, knob: Knob, instance: str) -> str | None:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from aitune_helper import boot, files, lasting, messages, plan, restore
+from aitune_helper import arms, boot, files, lasting, messages, plan, restore
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Caller, Trial
-from aitune_helper.state import CorruptError, LockedError, Record, State, boottime, loud
+from aitune_helper.state import (
+    CorruptError,
+    LockedError,
+    NewerError,
+    Record,
+    State,
+    boottime,
+    loud,
+)
 from aitune_helper.state import boot_id as running_boot
 from aitune_helper.varlink import Fault
 
@@ -30,6 +38,10 @@ LOCK_WAIT_S = 1.0
 STUCK_S = 5.0
 
 _OPEN = (messages.APPLYING, messages.PENDING)
+NEWER = (
+    "a newer helper has a trial open here: it is kept or put back by that one, or by its guardian; "
+    "until then this helper writes nothing"
+)
 
 
 GUARDIAN = Caller(0, "guardian", attested=True)
@@ -67,7 +79,7 @@ class Trials:
         readers: Which of our files are read here at boot.
 
     Attributes:
-        lasting: The file that sets what was kept at boot.
+        lasting: The files that set at boot what was kept.
         notices: Sentences for the operator on what was found damaged.
     """
 
@@ -90,6 +102,7 @@ class Trials:
         self.notices: list[str] = []
         self.lasting = lasting.Lasting(kernel, places, journal, readers)
         self._corrupt = ""
+        self._is_newer = False
 
     def current(self) -> Record | None:
         """The record of this boot's open trial, or None; a damaged one is moved aside, loudly."""
@@ -107,9 +120,17 @@ class Trials:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock; `Busy` if another holds it for longer than a second."""
+        """Hold the lock to write under it.
+
+        Raises:
+            Fault: `Busy`: another holds it for longer than a second; `Refused`: there is a record
+                of a newer helper, so that this one cannot know what is open.
+        """
         try:
             with self.state.locked(LOCK_WAIT_S):
+                self._read()
+                if self._is_newer:
+                    raise refused("", "", NEWER)
                 yield
         except LockedError:
             raise Fault("Busy", {"trial": messages.to_object(self.pending())}) from None
@@ -155,10 +176,7 @@ class Trials:
             Fault: `NothingPending`, `Expired`, `NotYours`, `Busy`, `JournalUnavailable`.
         """
         with self.locked():
-            self._close_what_is_over()
-            record = self._open_record(trial_id, caller)
-            if record.trial.owner_uid != caller.uid:
-                raise Fault("NotYours", {"trial": messages.to_object(record.trial)})
+            record = self.own_record(trial_id, caller)
             trial = record.trial._replace(deadline=self.clock() + ttl_s)
             try:
                 self.state.write(record._replace(trial=trial))
@@ -167,30 +185,66 @@ class Trials:
             self.state.publish(trial)
             return trial
 
-    def keep(self, trial_id: str, caller: Caller, *, persist: bool) -> Kept:
+    def own_record(self, trial_id: str, caller: Caller) -> Record:
+        """The record of the open trial of this id, for its owner. The lock is held.
+
+        Raises:
+            Fault: `NothingPending`, `Expired`, `NotYours`.
+        """
+        self._close_what_is_over()
+        record = self._open_record(trial_id, caller)
+        if record.trial.owner_uid != caller.uid:
+            raise Fault("NotYours", {"trial": messages.to_object(record.trial)})
+        return record
+
+    def keep(
+        self,
+        trial_id: str,
+        caller: Caller,
+        *,
+        persist: bool,
+        first: Callable[[], Trial] | None = None,
+    ) -> Kept:
         """End a trial as it stands; `persist` writes the files that set it at boot too.
 
         The line in the journal is the moment of keeping: whoever finds the record after it
         finishes keeping instead of going back. Once a trial is kept, this says so again.
 
+        Args:
+            trial_id: The open trial.
+            caller: Who asks.
+            persist: Whether to write files; what `Apply` said of it counts too.
+            first: Done before, under the same lock: brings an arm into force. Where it puts the
+                trial back, nothing is kept, and the trial says so.
+
         Raises:
-            Fault: `NothingPending`, `Expired`, `PersistRefused`, `JournalUnavailable`, `Busy`.
+            Fault: `NothingPending`, `Expired`, `PersistRefused`, `JournalUnavailable`, `Busy`;
+                whatever `first` raises.
         """
         with self.locked():
             self._close_what_is_over()
             ended = self._ended(trial_id)
             if ended is not None and ended.state == messages.KEPT:
                 return Kept(ended, ())
+            tried = None if first is None else first()
+            if tried is not None and tried.state != messages.PENDING:
+                return Kept(tried, ())
             record = self._open_record(trial_id, caller)
-            trial = record.trial._replace(
+            trial = arms.kept(record.trial)._replace(
                 state=messages.KEPT, deadline=None, persist=record.trial.persist or persist
             )
             decision = self.lasting.decide(trial)
             trial = trial._replace(items=decision.items)
+            body = lasting.to_journal(decision.changes)
             try:
-                self.note(messages.KEPT, trial, caller, **lasting.to_journal(decision.changes))
+                self.note(messages.KEPT, trial, caller, **body)
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
+            # From here on the journal need not be readable for keeping to be finished.
+            try:
+                self.state.write(record._replace(trial=trial, kept=body))
+            except OSError as error:
+                loud(f"the record of trial {trial.number} cannot be renewed: {error.strerror}")
             return self._finish_keep(trial, decision.changes, caller)
 
     def revert(self, trial_id: str, caller: Caller) -> Trial:
@@ -241,7 +295,7 @@ class Trials:
         self._tell_of_damage()
 
     def unpersist(self, knobs: tuple[str, ...], caller: Caller) -> tuple[str, ...]:
-        """Take lines out of our file, all of them if none is named; the kernel is not touched.
+        """Take lines out of our files, all of them if none is named; the kernel is not touched.
 
         Raises:
             Fault: `Busy`, `PersistRefused`, `JournalUnavailable`.
@@ -258,7 +312,7 @@ class Trials:
 
     def put_back(self, record: Record, caller: Caller) -> Trial:
         """Put back every value of a record; never stops half-way. The lock is held."""
-        settled = restore.settle(self.kernel, record.slots, record.step)
+        settled = restore.settle(self.kernel, record.slots)
         with contextlib.suppress(OSError):
             self.state.write(record._replace(slots=settled))
         fates = restore.put_back(self.kernel, settled)
@@ -290,9 +344,13 @@ class Trials:
         return Kept(trial, written)
 
     def _read(self) -> Record | None:
-        """The record, of whatever boot."""
+        """The record, of whatever boot; one of a newer helper is left to that one's guardian."""
+        self._is_newer = False
         try:
             return self.state.read()
+        except NewerError:
+            self._is_newer = True
+            self._notice(NEWER)
         except CorruptError as error:
             self._corrupt = error.path
             self._tell_of_damage()
@@ -315,6 +373,9 @@ class Trials:
         record = self.current()
         if record is None:
             return None
+        if record.trial.state == messages.KEPT:
+            changes = lasting.changes_of(record.kept or {})
+            return self._finish_keep(record.trial, changes, GUARDIAN).trial
         ended = self._ended_in_journal(record.trial.id)
         if ended is not None and ended.state == messages.KEPT:
             entry = self.journal.find(messages.KEPT, ended.id) or {}
@@ -345,25 +406,16 @@ class Trials:
         for trial in public.recent:
             if trial.id == trial_id:
                 return trial
-        for trial in self.journal.history(1000).trials:
-            if trial.id == trial_id and trial.state not in _OPEN:
-                return trial
-        return None
-
-    def _last_in_journal(self) -> tuple[Trial, object] | None:
-        """The trial that the last line of the journal speaks of, and the boot it is of."""
-        try:
-            entry = self.journal.last() or {}
-            return messages.from_object(Trial, entry.get("trial")), entry.get("boot_id")
-        except (OSError, ValueError, CorruptJournalError):
-            return None
+        known = self.journal.trial(trial_id)
+        return known if known is not None and known.state not in _OPEN else None
 
     def _ended_in_journal(self, trial_id: str) -> Trial | None:
         """The trial as it ended, if that is the journal's last word."""
-        last = self._last_in_journal()
-        if last is None or last[0].id != trial_id or last[0].state in _OPEN:
+        try:
+            last = messages.from_object(Trial, (self.journal.last() or {}).get("trial"))
+        except (OSError, ValueError, CorruptJournalError):
             return None
-        return last[0]
+        return last if last.id == trial_id and last.state not in _OPEN else None
 
     def _close_in_journal(self) -> None:
         """End what is open in the journal alone: a reboot ended it, or the journal was not told.
@@ -374,15 +426,15 @@ class Trials:
         record = self._read()
         if record is not None and record.boot_id != self.state.boot_id:
             self.state.drop()
-        last = self._last_in_journal()
-        if last is None or last[0].state not in _OPEN:
+        past = self.journal.history(1)
+        if not past.trials or past.trials[0].state not in _OPEN:
             return
-        trial, boot = last[0]._replace(deadline=None), last[1]
-        if boot != self.state.boot_id:
+        trial = past.trials[0]._replace(deadline=None)
+        if past.accounts[0].boot_id != self.state.boot_id:
             trial = trial._replace(state=messages.ENDED_BY_REBOOT)
             self._note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
             self.state.publish(None, ended=trial)
-        elif record is None and not self.state.damaged():
+        elif record is None and not self._is_newer and not self.state.damaged():
             back = restore.is_back(self.kernel, trial.items)
             trial = trial._replace(state=messages.REVERTED_TRIAL, complete=back)
             self._note_if_possible("closed", trial, RECOVERY)
