@@ -94,14 +94,17 @@ interface io.aitune.Helper1
 
 type Change (knob: string, instance: string, value: string, expected: ?string)
 type Part (instance: string, old: string, effective: ?string)
+type Along (knob: string, old: string, effective: ?string)
 type Item (knob: string, instance: string, path: string, old: string, requested: string,
   effective: ?string, status: string, errno: ?string, note: string, undo: string, parts: []Part,
   along: []Along)
-type CheckedPlan (items: []Item, warnings: []string, hash: string)
+type ArmChanges (name: string, changes: []Change)
+type Arm (name: string, items: []Item)
+type CheckedPlan (items: []Item, warnings: []string, hash: string, arms: []Arm)
 type Trial (id: string, number: int, owner_uid: int, owner_name: string, attested: bool,
   tty: ?string, started: float, deadline: ?float, state: string, items: []Item, persist: bool,
-  persisted: string, complete: bool, message: string, title: string, undo_of: ?string)
-type Along (knob: string, old: string, effective: ?string)
+  persisted: string, complete: bool, message: string, title: string, undo_of: ?string,
+  arm: string, arms: []Arm)
 type Progress (done: int, total: int, item: Item)
 type Caller (uid: int, name: string, attested: bool, tty: ?string, pid: int, started: string,
   loginuid: ?int, ssh: string, sudo: string)
@@ -116,8 +119,8 @@ method Hello(protocol_max: int, client: string, client_version: string) -> (prot
   notices: []string, sandbox: []Layer)
 method Plan(changes: []Change, force: bool) -> (plan: CheckedPlan)
 method Apply(changes: []Change, plan_hash: string, ttl_s: float, on_partial: string, persist: bool,
-  message: string, title: string, force: bool, undo_of: ?string) -> (progress: ?Progress,
-  trial: ?Trial)
+  message: string, title: string, force: bool, undo_of: ?string, arms: []ArmChanges)
+  -> (progress: ?Progress, trial: ?Trial)
 method Extend(id: string, ttl_s: float) -> (trial: Trial)
 method Keep(id: string, persist: bool) -> (trial: Trial, files: []string)
 method Revert(id: string) -> (trial: Trial)

@@ -300,32 +300,7 @@ def test_hostile_strings_are_answered_and_write_nothing(
         assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in journal.read_bytes())
 
 
-def test_a_foreign_varlink_client_can_introspect_and_call(bench: Bench, tmp_path: Path) -> None:
-    varlink = pytest.importorskip("varlink", reason="the PyPI varlink client is not installed")
-    ours, theirs = socket.socketpair()
-    thread = threading.Thread(
-        target=lambda: server.serve(bench.core, theirs.fileno(), theirs.fileno())
-    )
-    thread.start()
-    interface = varlink.Interface(requests.DESCRIPTION)
-    assert interface.name == messages.INTERFACE
-    assert {"Hello", *requests.METHODS} <= set(interface.members)
-    with ours:
-        client = varlink.SimpleClientInterfaceHandler(interface, ours)
-        hello = client.Hello(1, "foreign", "31")
-        assert hello["protocol"] == messages.PROTOCOL
-        plan = client.Plan([SWAPPINESS], False)["plan"]
-        assert plan["items"][0]["old"] == "60"
-        with pytest.raises(varlink.VarlinkError):
-            client.Keep("0" * 32, False)
-    thread.join(5)
-    theirs.close()
-
-
-def test_the_description_names_every_field(bench: Bench) -> None:
-    for record in (messages.Trial, messages.Item, messages.Plan, messages.HelloReply):
-        for field in record._fields:
-            assert f"{field}: " in requests.DESCRIPTION, field
+def test_it_describes_itself_before_hello(bench: Bench) -> None:
     info = Client(bench.core)
     described = info.result("org.varlink.service.GetInfo")
     assert described["interfaces"] == ["org.varlink.service", messages.INTERFACE]
