@@ -7,7 +7,10 @@ arrived is read back and compared. Nothing of ours that others can write ever ru
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +18,14 @@ from aitune_backends import elevation
 from aitune_backends.elevation import HELPERS, PROMPT, digest, unsafe
 from aitune_backends.helper_bundle import bundle, bundle_sha256
 from aitune_backends.helper_errors import HelperError, NotElevated, NotInstalled
+from aitune_helper.actions import ACTIONS
+from aitune_helper.formats import FILES
+from aitune_helper.knobs import KNOBS
 
 # Files that a kept change may have left; they belong to the operator and outlive the helper.
-DROP_INS = (
-    Path("/etc/sysctl.d/95-aitune.conf"),
-    Path("/etc/udev/rules.d/95-aitune.rules"),
-    Path("/etc/tmpfiles.d/95-aitune.conf"),
-    Path("/etc/modules-load.d/95-aitune.conf"),
-)
+DROP_INS = tuple(Path("/etc", file) for file in FILES.values())
+# Not on an ordinary user's PATH.
+_SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
 # Where `helper install` writes, the first whose parents are safe. /usr/local is writable by the
 # group staff on Debian machines that were upgraded from old releases.
 TARGETS = (HELPERS[1], HELPERS[0])
@@ -85,6 +88,40 @@ def status(helpers: tuple[Path, ...] = HELPERS) -> Status:
 def sudo_rule(command: tuple[str, ...], group: str = "aitune") -> str:
     """The line for a file in /etc/sudoers.d that spares a group the password; only printed."""
     return f"%{group} ALL=(root) NOPASSWD: {' '.join(command)}"
+
+
+def check_rule(rule: str) -> str | None:
+    """Have `visudo` read a rule as it would read a file of /etc/sudoers.d; nothing is written.
+
+    Returns:
+        "" if it takes the rule, its complaint if not, None where there is no visudo to ask.
+    """
+    visudo = shutil.which("visudo", path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+    if visudo is None:
+        return None
+    command = (visudo, "-c", "-f", "-")
+    result = subprocess.run(  # noqa: S603 - a fixed command
+        command, input=rule + "\n", text=True, check=False, capture_output=True
+    )
+    said = (result.stderr or result.stdout).strip().partition("\n")[0]
+    return "" if result.returncode == 0 else said or f"status {result.returncode}"
+
+
+def kernel_files() -> tuple[str, ...]:
+    """What the helper may write below /proc and /sys, from its own tables.
+
+    One line for each directory: its file where it is one, else the directory.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    paths = {path for knob in KNOBS.values() for path in (knob.path, knob.total_path) if path}
+    for path in paths | {action.path for action in ACTIONS.values()}:
+        general = re.sub(r"hugepages-[0-9]+kB", "hugepages-*kB", path.replace("{instance}", "*"))
+        directory, _, name = general.rpartition("/")
+        found[directory].add(name)
+    return tuple(
+        f"{directory}/{next(iter(names))}" if len(names) == 1 else directory
+        for directory, names in sorted(found.items())
+    )
 
 
 def target(candidates: tuple[Path, ...] = TARGETS) -> Path:

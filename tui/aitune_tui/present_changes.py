@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from aitune_backends import confinement
 from aitune_backends import sentences as shared
 from aitune_helper.messages import (
     AS_WANTED,
@@ -22,10 +23,11 @@ from aitune_widgets.glyphs import GLYPHS
 from aitune_widgets.inspector import Field
 
 if TYPE_CHECKING:
-    from aitune_helper.messages import Item, Trial
+    from aitune_backends.doctor import Finding
+    from aitune_helper.messages import HelloReply, Item, Trial
     from aitune_tui.state import State
     from aitune_tui.view import View
-    from aitune_widgets.text import Line
+    from aitune_widgets.text import Line, Segment
     from aitune_widgets.theme import Tone
 
 _SAID = 6
@@ -162,12 +164,36 @@ def notices(state: State) -> tuple[Line, ...]:
     )
 
 
+def all_findings(state: State) -> tuple[Finding, ...]:
+    """What was found of the machine, and of the helper that answered; problems first."""
+    if state.hello is None:
+        return state.findings
+    found = (*state.findings, *confinement.findings(state.hello))
+    order = ("problem", "limit", "info")
+    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+
+
 def findings_word(state: State) -> Line:
     """How many things ask for the operator."""
-    problems = sum(finding.severity == "problem" for finding in state.findings)
+    found = all_findings(state)
+    problems = sum(finding.severity == "problem" for finding in found)
     if problems:
         return ((counted(problems, "problem"), "differs"),)
-    return ((counted(len(state.findings), "finding"), "dim"),)
+    return ((counted(len(found), "finding"), "dim"),)
+
+
+def helper_lines(hello: HelloReply | None) -> tuple[Line, ...]:
+    """How the root helper is confined and guarded, once it has answered."""
+    if hello is None:
+        return ()
+    lines: list[Line] = [(("Root helper", "dim-bold"),)]
+    lines.append((("  guardian: ", "dim"), (f"{confinement.guardian(hello)}.", "fg")))
+    if not hello.sandbox and not hello.bundle_sha256:
+        lines.append(((f"  {confinement.NOT_CONFINED}", "dim"),))
+    for layer in hello.sandbox:
+        glyph: Segment = (GLYPHS["ok"], "ok") if layer.held else (GLYPHS["differs"], "differs")
+        lines.append((("  ", "fg"), glyph, (f" {confinement.layer(layer)}", "fg")))
+    return (*lines, ())
 
 
 def findings(view: View) -> tuple[Line, ...]:
@@ -179,15 +205,17 @@ def findings(view: View) -> tuple[Line, ...]:
         "limit": (GLYPHS["inert"], "dim"),
         "info": (GLYPHS["info"], "dim"),
     }
-    for finding in state.findings:
+    found = all_findings(state)
+    for finding in found:
         glyph, tone = marks[finding.severity]
         lines.append(((f"{glyph} ", tone), (finding.title, "strong")))
         lines.append(((f"  {finding.sentence}", "fg"),))
         if finding.hint:
             lines.append(((f"  {finding.hint}", "dim"),))
         lines.append(())
-    if not state.findings:
+    if not found:
         lines += [(("Nothing stands in the way on this machine.", "fg"),), ()]
+    lines += helper_lines(state.hello)
     if state.sample is not None:
         cost = f"{state.sample.cost_s * 1000:.1f} ms of CPU time"
         lines.append((("One tick of reading costs ", "dim"), (cost, "fg"), (".", "dim")))
