@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from aitune_helper.messages import Change, PublicState
+    from aitune_helper.messages import ArmChanges, Change, PublicState
 
 __all__ = [
     "HelperError",
@@ -138,10 +138,12 @@ class Session:
         """Whether an installed helper is of other sources than this program would install."""
         return self.hello.bundle_sha256 not in ("", bundle_sha256())
 
-    def plan(self, changes: Sequence[Change], force: bool = False) -> Plan:
-        """Check changes against the machine; writes nothing."""
-        reply = self._call("Plan", {"changes": _objects(changes), "force": force})
-        return _read(_Planned, reply).plan
+    def plan(
+        self, changes: Sequence[Change], force: bool = False, *, arms: Sequence[ArmChanges] = ()
+    ) -> Plan:
+        """Check changes, or the arms of a comparison, against the machine; writes nothing."""
+        asked = {"changes": _objects(changes), "force": force, "arms": _objects(arms)}
+        return _read(_Planned, self._call("Plan", asked)).plan
 
     def apply(
         self,
@@ -155,12 +157,13 @@ class Session:
         title: str = "",
         force: bool = False,
         undo_of: str | None = None,
+        arms: Sequence[ArmChanges] = (),
         progress: Callable[[int, int, Item], None] | None = None,
     ) -> Trial:
         """Write what was planned, and start the trial.
 
         Args:
-            changes: As they were planned.
+            changes: As they were planned; none for a comparison.
             plan_hash: The plan's hash: what is applied is exactly what was shown.
             ttl_s: Seconds until the guardian puts everything back, counted from the last write.
             on_partial: `rollback` or `accept`.
@@ -169,6 +172,7 @@ class Session:
             title: What it is, for a list.
             force: Pass the memory guard, and write in a container.
             undo_of: Id of the kept trial that this puts back.
+            arms: The arms of a comparison, as they were planned; the first comes into force.
             progress: Called with (done, of, the item just written).
 
         Returns:
@@ -191,8 +195,36 @@ class Session:
             "title": title,
             "force": force,
             "undo_of": undo_of,
+            "arms": _objects(arms),
         }
-        reply, stopped = self._exchange("Apply", parameters, progress=progress, cancel=True)
+        return self._write("Apply", parameters, progress)
+
+    def switch(
+        self,
+        id: str,  # noqa: A002 - the protocol's own word
+        arm: str,
+        progress: Callable[[int, int, Item], None] | None = None,
+    ) -> Trial:
+        """Bring another arm of an open comparison into force, and count its time anew.
+
+        Returns:
+            The trial: pending, or reverted where the arm did not come out as wanted.
+
+        Raises:
+            HelperError: Nothing was written: somebody else has changed a value (`stale`), say.
+            Interrupted: Stopped from the keyboard, and everything is as before the trial.
+            KeyboardInterrupt: The key was pressed twice: the guardian will put it back.
+        """
+        return self._write("Switch", {"id": id, "arm": arm}, progress)
+
+    def _write(
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        progress: Callable[[int, int, Item], None] | None,
+    ) -> Trial:
+        """Make a call that writes, which Ctrl-C stops between two steps."""
+        reply, stopped = self._exchange(method, parameters, progress=progress, cancel=True)
         trial = _read(_Tried, reply).trial
         if stopped:
             if trial.state == PENDING:  # the last write was quicker than the key
@@ -204,9 +236,19 @@ class Session:
         """Give an open trial more time."""
         return _read(_Tried, self._call("Extend", {"id": id, "ttl_s": float(ttl_s)})).trial
 
-    def keep(self, id: str, persist: bool = False) -> tuple[Trial, tuple[str, ...]]:  # noqa: A002
-        """Keep an open trial; returns it and the files that were written."""
-        reply = self._call("Keep", {"id": id, "persist": persist})
+    def keep(
+        self,
+        id: str,  # noqa: A002 - the protocol's own word
+        persist: bool = False,
+        *,
+        arm: str = "",
+    ) -> tuple[Trial, tuple[str, ...]]:
+        """Keep an open trial; returns it and the files that were written.
+
+        With `arm`, that arm of a comparison is brought into force before. Where it does not come
+        out as wanted, nothing is kept, and the trial comes back as `reverted`.
+        """
+        reply = self._call("Keep", {"id": id, "persist": persist, "arm": arm})
         kept = _read(_Kept, reply)
         return kept.trial, kept.files
 
@@ -408,8 +450,8 @@ def _start(command: Sequence[str], hello_timeout: float | None, *, by_sudo: bool
         raise
 
 
-def _objects(changes: Sequence[Change]) -> list[object]:
-    return [to_object(change) for change in changes]
+def _objects(records: Sequence[Change] | Sequence[ArmChanges]) -> list[object]:
+    return [to_object(record) for record in records]
 
 
 def _read(record: type[R], reply: object) -> R:

@@ -191,14 +191,21 @@ class Switching:
         self._cancelled = cancelled
         self._progress = progress
 
-    def run(self, record: Record, name: str) -> Trial:
+    def ensure(self, trial: Trial, name: str) -> Trial:
+        """Bring an arm into force unless it is; see `run`."""
+        return trial if trial.arm == name else self.run(trial.id, name)
+
+    def run(self, trial_id: str, name: str) -> Trial:
         """Write the arm, read it back, and count the time anew, or put all back at once.
 
         Raises:
-            Fault: `Refused`, `Stale`, `JournalUnavailable`, `NoGuardian`: nothing was written;
-                the arm that was in force still is. `JournalUnavailable` also where all is back.
+            Fault: `NothingPending`, `Expired`, `NotYours`, `Refused`, `Stale`, `NoGuardian`,
+                `JournalUnavailable`: nothing was written, and the arm that was in force still is;
+                at the last of these all may be back instead.
         """
-        trials, trial = self._trials, record.trial
+        trials = self._trials
+        record = trials.own_record(trial_id, self._caller)
+        trial = record.trial
         items = arms.items_of(trial, name)
         if items is None:
             raise refused("", "", f"trial {trial.number} has no arm {name!a}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import VERSION, apply, messages, varlink
 from aitune_helper.actions import ACTIONS
+from aitune_helper.messages import ArmChanges
 from aitune_helper.varlink import Call, Fault, Object
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Plan(NamedTuple):
 
     changes: tuple[Change, ...]
     force: bool = False
+    arms: tuple[ArmChanges, ...] = ()
 
 
 class Extend(NamedTuple):
@@ -39,11 +41,19 @@ class Extend(NamedTuple):
     ttl_s: float
 
 
+class Switch(NamedTuple):
+    """Bring another arm of the open trial into force."""
+
+    id: str
+    arm: str
+
+
 class Keep(NamedTuple):
-    """End the open trial as it stands."""
+    """End the open trial as it stands; with `arm`, once that one is in force."""
 
     id: str
     persist: bool = False
+    arm: str = ""
 
 
 class Revert(NamedTuple):
@@ -80,6 +90,7 @@ METHODS: dict[str, type[tuple[object, ...]]] = {
     "Plan": Plan,
     "Apply": apply.Wanted,
     "Extend": Extend,
+    "Switch": Switch,
     "Keep": Keep,
     "Revert": Revert,
     "History": History,
@@ -117,12 +128,13 @@ method Hello(protocol_max: int, client: string, client_version: string) -> (prot
   helper_version: string, bundle_sha256: string, knob_hash: string, euid: int, caller_uid: int,
   attested: bool, journal_ok: bool, guardian: string, container: string, pending: ?Trial,
   notices: []string, sandbox: []Layer)
-method Plan(changes: []Change, force: bool) -> (plan: CheckedPlan)
+method Plan(changes: []Change, force: bool, arms: []ArmChanges) -> (plan: CheckedPlan)
 method Apply(changes: []Change, plan_hash: string, ttl_s: float, on_partial: string, persist: bool,
   message: string, title: string, force: bool, undo_of: ?string, arms: []ArmChanges)
   -> (progress: ?Progress, trial: ?Trial)
 method Extend(id: string, ttl_s: float) -> (trial: Trial)
-method Keep(id: string, persist: bool) -> (trial: Trial, files: []string)
+method Switch(id: string, arm: string) -> (progress: ?Progress, trial: ?Trial)
+method Keep(id: string, persist: bool, arm: string) -> (trial: Trial, files: []string)
 method Revert(id: string) -> (trial: Trial)
 method History(limit: int, before: int) -> (trials: []Trial, accounts: []Account, damaged: int,
   more: bool)
@@ -177,12 +189,18 @@ def check_words(request: object) -> None:
         for name, text in (("message", request.message), ("title", request.title)):
             if len(text) > TEXT_MAX or not text.isprintable():
                 raise ValueError(f"{name} must be at most {TEXT_MAX} printable characters")
-    if isinstance(request, (Extend, Keep, Revert)):
+    if isinstance(request, (Extend, Switch, Keep, Revert)):
         _check_id(request.id, "id")
     if isinstance(request, (apply.Wanted, Plan)):
-        for change in request.changes:
-            for field in change:
-                _check_word(field)
+        if request.arms and request.changes:
+            raise ValueError("changes must be empty where there are arms")
+        for arm in (ArmChanges("", request.changes), *request.arms):
+            _check_word(arm.name)
+            for change in arm.changes:
+                for field in change:
+                    _check_word(field)
+    if isinstance(request, (Switch, Keep)):
+        _check_word(request.arm)
     if isinstance(request, Hello):
         _check_word(request.client)
         _check_word(request.client_version)

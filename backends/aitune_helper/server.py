@@ -13,14 +13,14 @@ import select
 import time
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import VERSION, apply, boot, callers, knobs, messages, plan, requests, varlink
+from aitune_helper import VERSION, apply, boot, callers, knobs, messages, requests, varlink
 from aitune_helper.actions import ACTIONS
 from aitune_helper.guardian import ThreadGuardian
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Attempt, Caller, HelloReply, Item, Layer, Plan, Trial
 from aitune_helper.places import journal_group, prepare
 from aitune_helper.state import boottime
-from aitune_helper.trial import Trials, refused, unavailable
+from aitune_helper.trial import Kept, Trials, refused, unavailable
 from aitune_helper.varlink import Call, Fault, FrameError, Object
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aitune_helper.kernelfs import KernelIO
     from aitune_helper.places import Places
     from aitune_helper.state import Clock
+    from aitune_helper.writing import Progress
 
 MIN_TTL_S = 5.0
 MAX_TTL_S = 3600.0
@@ -35,6 +36,8 @@ IDLE_S = 600.0
 HISTORY_MAX = 1000
 HISTORY_BYTES = varlink.FRAME_MAX - 1024
 _READ_BYTES = 65536
+# How much may be said ahead while something is being applied: a longest frame, and what is cut.
+_AHEAD_MAX = varlink.FRAME_MAX + 2 * _READ_BYTES
 
 
 class Core:
@@ -115,13 +118,16 @@ class Core:
             self._sandbox,
         )
 
-    def plan(self, changes: tuple[messages.Change, ...], *, force: bool) -> Plan:
-        """Check changes; also say what our file sets at boot for them."""
+    def plan(
+        self,
+        changes: tuple[messages.Change, ...],
+        *,
+        force: bool,
+        arms: tuple[messages.ArmChanges, ...] = (),
+    ) -> Plan:
+        """Check changes; also say what our files set at boot for them."""
         self.guardian.meet()
-        try:
-            made = plan.make_plan(self._kernel, changes, force=force)
-        except plan.Refusal as refusal:
-            raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal
+        made = apply.checked_plan(self._kernel, changes, arms, force=force)
         said = self.trials.lasting.said_of(made.items)
         return made._replace(warnings=made.warnings + said)
 
@@ -131,7 +137,7 @@ class Core:
         caller: Caller,
         *,
         cancelled: Callable[[], bool] = lambda: False,
-        progress: apply.Progress = lambda done, total, item: None,
+        progress: Progress = lambda done, total, item: None,
     ) -> Trial:
         """Write what is wanted and leave it pending, or put all back."""
         self._check_ttl(wanted.ttl_s)
@@ -180,9 +186,45 @@ class Core:
         return self.trials.journal.history(limit, before, bytes_max=HISTORY_BYTES)
 
     def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
-        """Give a trial more time."""
+        """Give a trial more time, once its guardian says that it is still there."""
         self._check_ttl(ttl_s)
-        return self.trials.extend(trial_id, ttl_s, caller)
+        return self.trials.extend(trial_id, ttl_s, caller, first=self.guardian.arm)
+
+    def switch(
+        self,
+        trial_id: str,
+        arm: str,
+        caller: Caller,
+        *,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Progress = lambda done, total, item: None,
+    ) -> Trial:
+        """Bring another arm of a comparison into force, or put all back."""
+        switching = apply.Switching(
+            self.trials, self.guardian, caller, cancelled=cancelled, progress=progress
+        )
+        with self.trials.locked():
+            return switching.run(trial_id, arm)
+
+    def keep(
+        self,
+        trial_id: str,
+        caller: Caller,
+        *,
+        persist: bool,
+        arm: str = "",
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Kept:
+        """Keep a trial as it stands; with `arm`, once that one is in force."""
+        switching = apply.Switching(
+            self.trials, self.guardian, caller, cancelled=cancelled, progress=lambda *_: None
+        )
+        return self.trials.keep(
+            trial_id,
+            caller,
+            persist=persist,
+            first=lambda trial: switching.ensure(trial, arm) if arm else trial,
+        )
 
     def _check_ttl(self, ttl_s: float) -> None:
         if not self._min_ttl_s <= ttl_s <= MAX_TTL_S:
@@ -216,6 +258,7 @@ class Conversation:
         self._idle_s = idle_s
         self._splitter = varlink.Splitter()
         self._waiting: list[Call] = []
+        self._ahead = 0
         self._greeted = False
         self._ended = False
         self._cancel = False
@@ -231,6 +274,7 @@ class Conversation:
     def _next(self) -> Call | None:
         """The next call; None when there will be none."""
         while not self._waiting:
+            self._ahead = 0
             if self._ended:
                 return None
             if not self._readable(self._idle_s):
@@ -249,6 +293,9 @@ class Conversation:
             data = os.read(self._rfd, _READ_BYTES)
             if not data:
                 self._ended = True
+            self._ahead += len(data)
+            if self._ahead > _AHEAD_MAX:
+                raise FrameError("too much is said before the answer")
             for frame in self._splitter.feed(data):
                 call = varlink.parse_call(frame)
                 if call.method == f"{messages.INTERFACE}.Cancel":
@@ -308,14 +355,28 @@ class Conversation:
             self._greeted = True
             return _object(core.hello(caller))
         if isinstance(request, requests.Plan):
-            made = core.plan(request.changes, force=request.force)
+            made = core.plan(request.changes, force=request.force, arms=request.arms)
             return {"plan": messages.to_object(made)}
         if isinstance(request, apply.Wanted):
-            return _trial(self._apply(request, more=call.more))
+            progress = self._progress(more=call.more)
+            return _trial(core.apply(request, caller, cancelled=self._cancelled, progress=progress))
+        if isinstance(request, requests.Switch):
+            progress = self._progress(more=call.more)
+            return _trial(
+                core.switch(
+                    request.id, request.arm, caller, cancelled=self._cancelled, progress=progress
+                )
+            )
         if isinstance(request, requests.Extend):
             return _trial(core.extend(request.id, request.ttl_s, caller))
         if isinstance(request, requests.Keep):
-            kept = trials.keep(request.id, caller, persist=request.persist)
+            kept = core.keep(
+                request.id,
+                caller,
+                persist=request.persist,
+                arm=request.arm,
+                cancelled=self._cancelled,
+            )
             return {**_trial(kept.trial), "files": list(kept.files)}
         if isinstance(request, requests.Revert):
             return _trial(trials.revert(request.id, caller))
@@ -330,13 +391,15 @@ class Conversation:
             return {}
         raise AssertionError(f"no way to do {call.method}")
 
-    def _apply(self, wanted: apply.Wanted, *, more: bool) -> Trial:
+    def _progress(self, *, more: bool) -> Progress:
+        """What tells the client of each step, if it has asked for that."""
+
         def progress(done: int, total: int, item: Item) -> None:
             if more:
                 step = {"done": done, "total": total, "item": messages.to_object(item)}
                 self._send(varlink.reply({"progress": step}, continues=True))
 
-        return self._core.apply(wanted, self._caller, cancelled=self._cancelled, progress=progress)
+        return progress
 
     def _send(self, frame: bytes) -> None:
         """Write one frame; a client that is gone is noticed at the next read."""

@@ -105,13 +105,21 @@ class Trials:
         self._is_newer = False
 
     def current(self) -> Record | None:
-        """The record of this boot's open trial, or None; a damaged one is moved aside, loudly."""
+        """The record of this boot's open trial, or None; a damaged one is moved aside, loudly.
+
+        Raises:
+            OSError: It cannot be read: nobody knows what is open.
+        """
         record = self._read()
         return record if record is not None and record.boot_id == self.state.boot_id else None
 
     def pending(self) -> Trial | None:
         """The open trial, or None; its deadline may be over."""
-        record = self.current()
+        try:
+            record = self.current()
+        except OSError as error:
+            self._notice(f"the record of a trial cannot be read: {error.strerror}")
+            return None
         return record.trial if record is not None else None
 
     def left(self, record: Record) -> float:
@@ -124,7 +132,8 @@ class Trials:
 
         Raises:
             Fault: `Busy`: another holds it for longer than a second; `Refused`: there is a record
-                of a newer helper, so that this one cannot know what is open.
+                of a newer helper, so that this one cannot know what is open; `JournalUnavailable`:
+                our own files cannot be read or written, when and where ever that shows.
         """
         try:
             with self.state.locked(LOCK_WAIT_S):
@@ -134,6 +143,8 @@ class Trials:
                 yield
         except LockedError:
             raise Fault("Busy", {"trial": messages.to_object(self.pending())}) from None
+        except OSError as error:
+            raise unavailable(error) from error
 
     def refuse_if_open(self, but_of: Caller | None = None) -> None:
         """Raise `Busy` while a trial is open, `Corrupt` once where its record was damaged.
@@ -169,14 +180,29 @@ class Trials:
             raise refused("", "", "there is no kept trial of that id")
         self.lasting.check(items, persist=persist, undo_of=undo_of)
 
-    def extend(self, trial_id: str, ttl_s: float, caller: Caller) -> Trial:
+    def extend(
+        self,
+        trial_id: str,
+        ttl_s: float,
+        caller: Caller,
+        *,
+        first: Callable[[str], None] = lambda trial_id: None,
+    ) -> Trial:
         """Move the deadline to `ttl_s` seconds from now.
 
+        Args:
+            trial_id: The open trial.
+            ttl_s: The time it has from now on.
+            caller: Its owner.
+            first: Done with its id before; nothing is extended if it raises.
+
         Raises:
-            Fault: `NothingPending`, `Expired`, `NotYours`, `Busy`, `JournalUnavailable`.
+            Fault: `NothingPending`, `Expired`, `NotYours`, `Busy`, `JournalUnavailable`; whatever
+                `first` raises.
         """
         with self.locked():
             record = self.own_record(trial_id, caller)
+            first(trial_id)
             trial = record.trial._replace(deadline=self.clock() + ttl_s)
             try:
                 self.state.write(record._replace(trial=trial))
@@ -203,7 +229,7 @@ class Trials:
         caller: Caller,
         *,
         persist: bool,
-        first: Callable[[], Trial] | None = None,
+        first: Callable[[Trial], Trial] = lambda trial: trial,
     ) -> Kept:
         """End a trial as it stands; `persist` writes the files that set it at boot too.
 
@@ -214,8 +240,8 @@ class Trials:
             trial_id: The open trial.
             caller: Who asks.
             persist: Whether to write files; what `Apply` said of it counts too.
-            first: Done before, under the same lock: brings an arm into force. Where it puts the
-                trial back, nothing is kept, and the trial says so.
+            first: Done with the open trial before, under the same lock: brings an arm into force.
+                Where it puts the trial back, nothing is kept, and the trial says so.
 
         Raises:
             Fault: `NothingPending`, `Expired`, `PersistRefused`, `JournalUnavailable`, `Busy`;
@@ -226,8 +252,8 @@ class Trials:
             ended = self._ended(trial_id)
             if ended is not None and ended.state == messages.KEPT:
                 return Kept(ended, ())
-            tried = None if first is None else first()
-            if tried is not None and tried.state != messages.PENDING:
+            tried = first(self._open_record(trial_id, caller).trial)
+            if tried.state != messages.PENDING:
                 return Kept(tried, ())
             record = self._open_record(trial_id, caller)
             trial = arms.kept(record.trial)._replace(
@@ -286,12 +312,20 @@ class Trials:
 
         Where another holds the lock, it is they who do that.
         """
-        with contextlib.suppress(LockedError), self.state.locked(0.0):
-            self._check_journal()
-            ended = self._close_what_is_over()
-            if ended is not None and ended.state == messages.REVERTED_TRIAL:
-                self._notice(f"trial {ended.number} was overdue and is put back now")
-            self._close_in_journal()
+        try:
+            with self.state.locked(0.0):
+                self._check_journal()
+                ended = self._close_what_is_over()
+                if ended is not None and ended.state == messages.REVERTED_TRIAL:
+                    self._notice(f"trial {ended.number} was overdue and is put back now")
+                self._close_in_journal()
+                self._finish_unpersist()
+                if self.state.public().pending is not None and self.current() is None:
+                    self.state.publish(None)
+        except LockedError:
+            pass
+        except OSError as error:
+            self._notice(f"what is open cannot be told: {error.strerror}")
         self._tell_of_damage()
 
     def unpersist(self, knobs: tuple[str, ...], caller: Caller) -> tuple[str, ...]:
@@ -309,6 +343,19 @@ class Trials:
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
             return self.lasting.finish(changes)
+
+    def _finish_unpersist(self) -> None:
+        """Do what the journal's last line says was taken out; done again, it changes nothing."""
+        try:
+            last = self.journal.last() or {}
+            if last.get("event") == "unpersist":
+                self.lasting.finish(lasting.changes_of(last))
+        except Fault as fault:
+            self._notice(
+                "{path} still says what was taken out: {reason}".format(**fault.parameters)
+            )
+        except CorruptJournalError:
+            pass  # said already
 
     def put_back(self, record: Record, caller: Caller) -> Trial:
         """Put back every value of a record; never stops half-way. The lock is held."""
@@ -355,8 +402,6 @@ class Trials:
             self._corrupt = error.path
             self._tell_of_damage()
             self.state.publish(None)
-        except OSError as error:
-            self._notice(f"the record of a trial cannot be read: {error.strerror}")
         return None
 
     def _end(self, trial: Trial) -> None:
