@@ -1,8 +1,7 @@
-"""What of a change is there again after a reboot: what our file can carry, and what wins over it.
+"""What of a change is there again after a reboot: what our files can carry, and what wins over it.
 
-Our file in sysctl.d is one among others, and the lexically last name wins: on many machines
-`99-sysctl.conf` comes after it. A setting is called persistent only if no such file sets it to
-something else.
+Our files are some among others, and each mechanism has its own rule for which line wins. A setting
+is called persistent only if no line of another file sets it to something else.
 """
 
 from __future__ import annotations
@@ -11,45 +10,57 @@ from typing import TYPE_CHECKING
 
 from aitune_backends import sentences
 from aitune_backends.owners import read_owners
-from aitune_helper import plan
-from aitune_helper.knobs import KNOBS
+from aitune_helper import boot, formats
+from aitune_helper.formats import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from aitune_backends.host import Host
-    from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Item, Trial
 
-OUR_NAME = "95-aitune.conf"
+# By mechanism.
+OUR_FILES = {mechanism: f"/etc/{file}" for mechanism, file in formats.FILES.items()}
 
 
-def boot_key(kernel: KernelIO, item: Item) -> str:
-    """The sysctl that sets an item at boot, "" where sysctl.d cannot."""
-    if KNOBS[item.knob].persist == "sysctl":
-        return item.knob
-    try:
-        pool = plan.memory(kernel).default_pool
-    except OSError:  # a capture may lack it
-        return ""
-    return "vm.nr_hugepages" if item.knob == pool and not item.instance else ""
+def machine_of(host: Host) -> boot.Machine:
+    """A machine as far as setting things at boot goes; who reads files is asked of a live one."""
+    live = host.origin == "live"
+    return boot.Machine(host, boot.read_here(host.exists) if live else boot.MECHANISMS)
+
+
+def carried(host: Host, items: Sequence[Item]) -> dict[str, boot.AtBoot]:
+    """How keeping would set each item at boot, by target."""
+    machine = machine_of(host)
+    return {sentences.target(item): machine.at_boot(item, items) for item in items}
+
+
+def files_for(host: Host, items: Sequence[Item]) -> tuple[str, ...]:
+    """The files that keeping these items would write, () where it would write none."""
+    found = carried(host, items).values()
+    mechanisms = {setting.mechanism for way in found for setting in way.settings}
+    return tuple(path for mechanism, path in OUR_FILES.items() if mechanism in mechanisms)
 
 
 def shadows(host: Host, items: Sequence[Item]) -> dict[str, str]:
-    """What a later file sets to something else, by target: `FILE:LINE, which sets 60`."""
-    owners = read_owners(host)
+    """What another line sets to something else, by target: `shadowed by FILE:LINE, which sets 60`.
+
+    It is asked of the files as they are once the items are kept.
+    """
+    ways = carried(host, items)
+    owners = read_owners(host, _with(host, ways.values()))
     found = {}
     for item in items:
-        owner = owners.of(boot_key(host, item))
-        if owner is None or owner.value == item.requested:
+        name, owner = sentences.target(item), owners.of(item.knob, item.instance)
+        if not ways[name].settings or owner is None or owner.value == item.requested:
             continue
-        if owner.file.rpartition("/")[2] > OUR_NAME:
-            found[sentences.target(item)] = f"{owner}, which sets {owner.value}"
+        verb = "shadowed" if owner.certain else "may be shadowed"
+        found[name] = f"{verb} by {owner}, which sets {owner.value}"
     return found
 
 
 def noted(host: Host, trial: Trial) -> Trial:
-    """A kept trial, each item whose line in our file is shadowed saying so."""
+    """A kept trial, each item whose line in our files is shadowed saying so."""
     found = shadows(host, trial.items) if trial.persist else {}
     return trial._replace(
         items=tuple(
@@ -62,4 +73,24 @@ def noted(host: Host, trial: Trial) -> Trial:
 
 
 def _note(shadow: str) -> str:
-    return f"{sentences.NOT_PERSISTENT}: shadowed by {shadow}"
+    return shadow if shadow.startswith("may be") else f"{sentences.NOT_PERSISTENT}: {shadow}"
+
+
+def _with(host: Host, ways: Iterable[boot.AtBoot]) -> dict[str, str]:
+    """What our files would say with these lines besides those that are there, by path."""
+    added: dict[str, formats.Lines] = {}
+    for way in ways:
+        for setting in way.settings:
+            added.setdefault(setting.mechanism, {})[setting.key] = Line(setting.value, "")
+    texts = {}
+    for mechanism, lines in added.items():
+        form, path = formats.FORMATS[mechanism], OUR_FILES[mechanism]
+        texts[path] = form.render({**form.parse(_text(host, path)), **lines})
+    return texts
+
+
+def _text(host: Host, path: str) -> str:
+    try:
+        return host.read(path)
+    except OSError:
+        return ""

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from aitune_backends.exercise_checks import Check, Snapshot
     from aitune_backends.helper_client import Session
+    from aitune_backends.host import Host
     from aitune_backends.loads.records import LoadResult
-    from aitune_helper.kernelfs import KernelIO
 
 TTL_S = 60.0
 RENEW_S = 15.0
@@ -152,7 +152,7 @@ class Exercise:
     """
 
     session: Session
-    kernel: KernelIO
+    kernel: Host
     plan: Plan
     request: LoadRequest
     title: str
@@ -316,7 +316,7 @@ class Exercise:
 _CANCELLED = Stopped("Stopped by the operator.", "cancelled")
 
 
-def truths(kernel: KernelIO, plan: Plan) -> tuple[str, ...]:
+def truths(kernel: Host, plan: Plan) -> tuple[str, ...]:
     """What is true of a plan and often believed otherwise."""
     wanted = {item.knob: item.requested for item in plan.items}
     found = []

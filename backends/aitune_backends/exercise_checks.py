@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitune_backends import sentences
-from aitune_backends.at_boot import boot_key
+from aitune_backends.at_boot import OUR_FILES, machine_of
+from aitune_helper import formats
 from aitune_helper import plan as plans
 from aitune_helper.knobs import KNOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aitune_helper.kernelfs import KernelIO
-    from aitune_helper.messages import Plan
+    from aitune_backends.host import Host
+    from aitune_helper.messages import Item, Plan
 
 MEMINFO = "/proc/meminfo"
-DROP_IN = "/etc/sysctl.d/95-aitune.conf"
 ABSENT = "absent"
 _TOTAL = "HugePages_Total"
 
@@ -48,40 +46,43 @@ class Check:
         return self.found == self.wanted
 
 
-def in_force(kernel: KernelIO, plan: Plan) -> tuple[Check, ...]:
+def in_force(host: Host, plan: Plan) -> tuple[Check, ...]:
     """Whether the kernel holds what was planned; of huge pages also in /proc/meminfo."""
     checks = []
     for item in plan.items:
-        found = _reading(kernel, item.knob, item.instance)
+        found = _reading(host, item.knob, item.instance)
         checks.append(Check(sentences.target(item), item.path, item.requested, found))
-        if boot_key(kernel, item) == "vm.nr_hugepages":
-            checks.append(Check(_TOTAL, MEMINFO, item.requested, _meminfo(kernel, _TOTAL)))
+        if _sets_the_default_pool(host, item):
+            checks.append(Check(_TOTAL, MEMINFO, item.requested, _meminfo(host, _TOTAL)))
     return tuple(checks)
 
 
-def at_boot(kernel: KernelIO, plan: Plan) -> tuple[Check, ...]:
-    """Whether our file in sysctl.d sets what was planned, as far as sysctl can."""
-    lines = parse_sysctl(_text(kernel, DROP_IN))
-    return tuple(
-        Check(key, DROP_IN, item.requested, lines.get(key, ABSENT))
-        for item in plan.items
-        if (key := boot_key(kernel, item))
-    )
+def at_boot(host: Host, plan: Plan) -> tuple[Check, ...]:
+    """Whether our files set what was planned, as far as files can."""
+    checks = []
+    for item in plan.items:
+        for setting in machine_of(host).at_boot(item, plan.items).settings[:1]:
+            file = OUR_FILES[setting.mechanism]
+            lines = formats.FORMATS[setting.mechanism].parse(_text(host, file))
+            found = lines[setting.key].value if setting.key in lines else ABSENT
+            checks.append(Check(setting.key, file, item.requested, found))
+    return tuple(checks)
 
 
-def snapshot(kernel: KernelIO, plan: Plan) -> Snapshot:
-    """Every value the plan touches, each node of a pool, and our file."""
+def snapshot(host: Host, plan: Plan) -> Snapshot:
+    """Every value the plan touches, each node of a pool, and our files."""
     values: Snapshot = {}
     for item in plan.items:
-        values[sentences.target(item), item.path] = _reading(kernel, item.knob, item.instance)
+        values[sentences.target(item), item.path] = _reading(host, item.knob, item.instance)
         knob = KNOBS[item.knob]
-        for pool, node in plans.nodes_of_pool(kernel, knob, item.instance):
+        for pool, node in plans.nodes_of_pool(host, knob, item.instance):
             target = f"{pool.id}@{node}"
-            values[target, pool.file(node)] = _reading(kernel, pool.id, node)
-    values[_TOTAL, MEMINFO] = _meminfo(kernel, _TOTAL)
-    text = _text(kernel, DROP_IN)
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-    values["the file", DROP_IN] = f"sha256 {digest[:12]}" if text else ABSENT
+            values[target, pool.file(node)] = _reading(host, pool.id, node)
+    values[_TOTAL, MEMINFO] = _meminfo(host, _TOTAL)
+    for file in OUR_FILES.values():
+        text = _text(host, file)
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        values["the file", file] = f"sha256 {digest[:12]}" if text else ABSENT
     return values
 
 
@@ -93,28 +94,27 @@ def compare(before: Snapshot, now: Snapshot) -> tuple[Check, ...]:
     )
 
 
-def parse_sysctl(text: str) -> Mapping[str, str]:
-    """`key = value` of every line of a sysctl.d file."""
-    pairs = re.findall(r"(?m)^\s*-?([\w./-]+)\s*=\s*(.*?)\s*$", text)
-    return {key.replace("/", "."): value for key, value in pairs}
+def _sets_the_default_pool(host: Host, item: Item) -> bool:
+    found = machine_of(host).setting(item.knob, item.instance)
+    return found is not None and found.key == "vm.nr_hugepages"
 
 
-def _reading(kernel: KernelIO, knob: str, instance: str) -> str:
+def _reading(host: Host, knob: str, instance: str) -> str:
     try:
-        return plans.reading(kernel, KNOBS[knob], instance)
+        return plans.reading(host, KNOBS[knob], instance)
     except OSError as error:
         return f"unreadable ({plans.error_name(error)})"
 
 
-def _meminfo(kernel: KernelIO, name: str) -> str:
-    found = re.search(rf"(?m)^{name}:\s+(\d+)", _text(kernel, MEMINFO))
+def _meminfo(host: Host, name: str) -> str:
+    found = re.search(rf"(?m)^{name}:\s+(\d+)", _text(host, MEMINFO))
     return found[1] if found else ABSENT
 
 
-def _text(kernel: KernelIO, path: str) -> str:
+def _text(host: Host, path: str) -> str:
     """A file as the machine shows it, "" where there is none."""
     try:
-        return kernel.read(path)
+        return host.read(path)
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -1,142 +1,148 @@
-"""Who sets a setting at boot: the lines of sysctl.d that win, by the rules of systemd-sysctl.
+"""Who sets a target at boot, by whichever mechanism carries it, and whether a value survives.
 
-Read in sysctl.d(5): files are taken from four directories; of two with one name the one in the
-earlier directory hides the other; all that remain are applied in the order of their names, so the
-lexically last one wins whichever directory it is in. `/etc/sysctl.conf` is read only where a link
-in a sysctl.d directory points to it. What sets the other settings is not looked into yet.
+sysctl.d, tmpfiles.d and udev each have their own rule for which line wins: see the three modules
+`boot_sysctl`, `boot_tmpfiles` and `boot_udev`. Services and daemons are not looked into.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from aitune_backends import boot_sysctl, boot_tmpfiles, boot_udev
+from aitune_backends.boot_files import Owner, read_boot_files
+from aitune_helper import boot, formats, kernelfs
 from aitune_helper.knobs import KNOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aitune_backends.host import Host
 
-# In the order in which they hide each other.
-SYSCTL_DIRECTORIES = (
-    "/etc/sysctl.d",
-    "/run/sysctl.d",
-    "/usr/local/lib/sysctl.d",
-    "/usr/lib/sysctl.d",
-)
+YES = "yes"
+NO = "no"
+LIKELY = "likely"
+MAYBE = "may be"
+UNSAID = ""
 
-_SYSCTL_IDS = frozenset(knob.id for knob in KNOBS.values() if knob.file().startswith("/proc/sys/"))
-_ASSIGNMENT = re.compile(r"-?\s*([^=\s]+)\s*=\s*(.*?)\s*")
+_DEFAULT_POOL = "vm.nr_hugepages"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The line that sets a knob at boot.
+class Target(NamedTuple):
+    """A knob and its instance, "" for a global one and for the total of a pool."""
 
-    Attributes:
-        file: Absolute path of the file.
-        line: Its number, from 1.
-        value: What it sets, as written there.
-    """
-
-    file: str
-    line: int
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+    knob: str
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """What sets the knobs of one machine at boot.
+    """What sets the targets of one machine at boot.
 
     Attributes:
         known: Whether the machine shows its directories at all; a capture without /etc does not.
-        by_knob: The line that wins, by id of the knob.
+        by_target: The line that stands, by target.
         errors: Files that could not be read, and why; another line may win in them.
+        by_module: Targets whose file, or word, a module brings; it may come too late for the line.
     """
 
     known: bool
-    by_knob: Mapping[str, Owner] = field(default_factory=dict)
+    by_target: Mapping[Target, Owner] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    by_module: frozenset[Target] = frozenset()
 
-    def of(self, knob: str) -> Owner | None:
-        """The line that sets this knob at boot, or None if none is known to."""
-        return self.by_knob.get(knob)
+    def of(self, knob: str, instance: str = "") -> Owner | None:
+        """The line that sets this target at boot, or None if none is known to."""
+        return self.by_target.get(Target(knob, instance))
 
-    def survives(self, knob: str, value: str) -> bool | None:
-        """Whether a value is still there after a reboot.
+    def at_boot(self, knob: str, value: str, instance: str = "") -> str:
+        """Whether a value is there again after a reboot.
 
         Returns:
-            None where no file sets it: then it is the kernel's default, which cannot be read.
+            `yes`, `no`, `likely` (a module may come too late), `may be` (it depends on what cannot
+            be told from here), or "" where no file sets the target: then it will be the kernel's
+            default, which cannot be read.
         """
-        owner = self.of(knob)
-        if owner is None or self.errors:
-            return None
-        return owner.value == value
+        owner = self.of(knob, instance)
+        if owner is None:
+            return UNSAID
+        if self.errors or not owner.certain:
+            return MAYBE
+        if owner.value != value:
+            return NO
+        return LIKELY if Target(knob, instance) in self.by_module else YES
+
+    def survives(self, knob: str, value: str, instance: str = "") -> bool | None:
+        """Whether a value surely is there again, or surely is not; None for anything between."""
+        return {YES: True, NO: False}.get(self.at_boot(knob, value, instance))
 
 
 UNKNOWN = Owners(known=False)
 
 
-def parse_sysctl(text: str) -> tuple[tuple[int, str, str], ...]:
-    """Read one sysctl.d file: number of the line, setting by its sysctl name, value.
+def read_owners(host: Host, ours: Mapping[str, str] | None = None) -> Owners:
+    """Find out what sets each target at boot.
 
-    A name may be written with dots or slashes; the first separator decides, as sysctl.d(5) says.
-    Globs and lines that only exclude a name (`-name`) set no knob of ours and are left out.
+    Args:
+        host: The machine.
+        ours: What files of ours would say, by path, instead of what they say now.
     """
-    found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _ASSIGNMENT.fullmatch(line.strip())
-        if match is None or line.lstrip().startswith(("#", ";")):
-            continue
-        name = _dotted(match[1])
-        found.append((number, name, match[2]))
-    return tuple(found)
+    sysctl = read_boot_files(host, boot_sysctl.DIRECTORIES, ".conf", ours or {})
+    tmpfiles = read_boot_files(host, boot_tmpfiles.DIRECTORIES, ".conf", ours or {})
+    udev = read_boot_files(host, boot_udev.DIRECTORIES, ".rules", ours or {})
+    machine = boot.Machine(host)
+    by_target = {
+        **dict(_by_sysctl(boot_sysctl.winners(sysctl.texts), machine.default_pool)),
+        **dict(_by_tmpfiles(host, tmpfiles.texts)),
+        **dict(_by_udev(host, udev.texts)),
+    }
+    return Owners(
+        sysctl.known or tmpfiles.known or udev.known,
+        by_target,
+        {**sysctl.errors, **tmpfiles.errors, **udev.errors},
+        frozenset(
+            target
+            for target, owner in by_target.items()
+            if machine.modules(target.instance, owner.value, KNOBS[target.knob])
+        ),
+    )
 
 
-def _dotted(name: str) -> str:
-    """A name with dots between its parts, whichever separator it is written with."""
-    first = re.search(r"[./]", name)
-    if first is None or first[0] == ".":
-        return name
-    return name.translate(str.maketrans("/.", "./"))
+def _by_sysctl(winners: Mapping[str, Owner], default_pool: str) -> Iterator[tuple[Target, Owner]]:
+    for name, owner in winners.items():
+        if name in KNOBS and KNOBS[name].file().startswith("/proc/sys/"):
+            yield Target(name), owner
+        if name == _DEFAULT_POOL and default_pool in KNOBS:
+            yield Target(default_pool), owner
 
 
-def read_owners(host: Host) -> Owners:
-    """Find out what sets each sysctl knob at boot."""
-    files: dict[str, str] = {}
-    known = False
-    for directory in SYSCTL_DIRECTORIES:
+def _by_tmpfiles(host: Host, texts: tuple[tuple[str, str], ...]) -> Iterator[tuple[Target, Owner]]:
+    paths = {
+        knob.file(instance): Target(knob.id, instance)
+        for knob in KNOBS.values()
+        if knob.persist == formats.TMPFILES
+        for instance in (*kernelfs.instances(host, knob), *(("",) if knob.quantity else ()))
+    }
+    for path, owner in boot_tmpfiles.winners(texts, paths).items():
+        yield paths[path], owner
+
+
+def _by_udev(host: Host, texts: tuple[tuple[str, str], ...]) -> Iterator[tuple[Target, Owner]]:
+    knobs = {boot.attribute_of(k): k for k in KNOBS.values() if k.persist == formats.UDEV}
+    rules = boot_udev.Rules(texts, knobs.keys())
+    if rules.empty:
+        return
+    for name in host.names("/sys/block"):
+        disk = boot_udev.Disk(name, _attributes(host, name))
+        for attribute, owner in rules.winners(disk).items():
+            yield Target(knobs[attribute].id, name), owner
+
+
+def _attributes(host: Host, name: str) -> Callable[[str], str | None]:
+    def read(attribute: str) -> str | None:
         try:
-            names = host.entries(directory)
-        except OSError:
-            continue
-        known = True
-        for name in names:
-            if name.endswith(".conf"):
-                files.setdefault(name, f"{directory}/{name}")
-    by_knob: dict[str, Owner] = {}
-    errors: dict[str, str] = {}
-    for _, path in sorted(files.items()):
-        try:
-            text = host.read(path)
-        except OSError as error:
-            if not _is_mask(host, path):
-                errors[path] = (error.strerror or str(error)).lower()
-            continue
-        for line, name, value in parse_sysctl(text):
-            if name in _SYSCTL_IDS:
-                by_knob[name] = Owner(path, line, value)
-    return Owners(known, by_knob, errors)
+            return host.read(f"/sys/block/{name}/{attribute}").rstrip()
+        except (OSError, ValueError):
+            return None
 
-
-def _is_mask(host: Host, path: str) -> bool:
-    """Whether a file is a link to /dev/null, by which an administrator switches it off."""
-    try:
-        return host.link(path) == "/dev/null"
-    except OSError:
-        return False
+    return read

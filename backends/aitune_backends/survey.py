@@ -152,8 +152,7 @@ class _Survey:
     ) -> TargetStatus:
         entry = ENTRIES[knob.id]
         judgement = judge(entry, subject, self._situation)
-        named = self._named_at_boot(knob, subject.instance)
-        owner = self._owners.of(named)
+        owner = self._owners.of(knob.id, subject.instance)
         return TargetStatus(
             knob=knob.id,
             instance=subject.instance,
@@ -165,16 +164,11 @@ class _Survey:
             state=judgement.state,
             reason=judgement.reason,
             owner=str(owner) if owner else None,
-            survives=self._owners.survives(named, subject.value),
+            survives=self._owners.survives(knob.id, subject.value, subject.instance),
+            at_boot=self._owners.at_boot(knob.id, subject.value, subject.instance),
             evidence=entry.stars,
             note=note,
         )
-
-    def _named_at_boot(self, knob: Knob, instance: str) -> str:
-        """The name under which files of sysctl.d set a target, "" if they cannot."""
-        if knob.id == self._default_pool and not instance:
-            return DEFAULT_POOL
-        return knob.id
 
     def _absent(
         self, knob: Knob, instance: str = "", *, reason: str = "", note: str = ""

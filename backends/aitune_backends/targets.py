@@ -28,8 +28,9 @@ class TargetStatus:
         state: One of `STATES`.
         reason: One sentence: why it is inert, absent, unread, or why it differs.
         owner: What sets it at boot (`/etc/sysctl.d/10-x.conf:3`), None when nothing is known to.
-        survives: Whether the present value survives a reboot; None where that is not known.
+        survives: Whether the present value survives a reboot; None where that is not sure.
         evidence: Stars 0..3 of the advice: 3 kernel documentation or measured, 1 folklore.
+        at_boot: The same in a word: `yes`, `no`, `likely`, `may be`; "" where no file sets it.
         note: For a disk or a policy: what the instance is (`cpu 0-31, node0`), else "".
     """
 
@@ -45,4 +46,5 @@ class TargetStatus:
     owner: str | None
     survives: bool | None
     evidence: int
+    at_boot: str = ""
     note: str = ""

@@ -128,8 +128,7 @@ class Machine:
         match = self.disks().get(instance) if knob.persist == UDEV else None
         if match is None:
             return None
-        attribute = knob.path[len(_QUEUE_PARENT) :]
-        return Setting(UDEV, formats.udev_key(match, attribute), value)
+        return Setting(UDEV, formats.udev_key(match, attribute_of(knob)), value)
 
     def disks(self) -> Mapping[str, str]:
         """By disk, what tells it from every other; without those that nothing tells apart."""
@@ -200,6 +199,11 @@ def read_here(exists: Callable[[str], bool]) -> frozenset[str]:
     )
 
 
+def attribute_of(knob: Knob) -> str:
+    """A disk's knob as udev names it: `queue/scheduler`."""
+    return knob.path[len(_QUEUE_PARENT) :]
+
+
 def knob_of(mechanism: str, key: str) -> str | None:
     """The knob that a line sets; None for a module, or where no knob of ours is set by it."""
     for knob in KNOBS.values():
@@ -207,7 +211,7 @@ def knob_of(mechanism: str, key: str) -> str | None:
             return knob.id
         if mechanism == UDEV and knob.persist == UDEV:
             match, attribute = formats.split_udev_key(key)
-            if formats.is_udev_match(match) and knob.path == _QUEUE_PARENT + attribute:
+            if formats.is_udev_match(match) and attribute_of(knob) == attribute:
                 return knob.id
         if mechanism == TMPFILES and knob.persist == TMPFILES and _is_file_of(knob, key):
             return knob.id

@@ -17,6 +17,14 @@ UDEV = "udev"
 TMPFILES = "tmpfiles"
 MODULES = "modules"
 
+# Below /etc.
+FILES = {
+    SYSCTL: "sysctl.d/95-aitune.conf",
+    UDEV: "udev/rules.d/95-aitune.rules",
+    TMPFILES: "tmpfiles.d/95-aitune.conf",
+    MODULES: "modules-load.d/95-aitune.conf",
+}
+
 HEADER = """\
 # Written by aitune-tui: settings that were kept and are to last, read by {reader} at boot.
 # Take one out with `aitune-tui unpersist KNOB`. Edited by hand, it is left alone from then on.

@@ -13,17 +13,11 @@ import os
 import stat
 from typing import NamedTuple
 
+from aitune_helper.formats import FILES
+
 # Who may read the journal besides root, where such a group exists.
 JOURNAL_GROUPS = ("adm", "wheel")
 _DROPIN_UMASK = 0o022
-
-# Below `etc`.
-FILES_AT_BOOT = {
-    "sysctl": "sysctl.d/95-aitune.conf",
-    "udev": "udev/rules.d/95-aitune.rules",
-    "tmpfiles": "tmpfiles.d/95-aitune.conf",
-    "modules": "modules-load.d/95-aitune.conf",
-}
 
 
 class Places(NamedTuple):
@@ -87,7 +81,7 @@ class Places(NamedTuple):
     @property
     def at_boot(self) -> dict[str, str]:
         """Our files that set things at boot, by mechanism."""
-        return {mechanism: f"{self.etc}/{file}" for mechanism, file in FILES_AT_BOOT.items()}
+        return {mechanism: f"{self.etc}/{file}" for mechanism, file in FILES.items()}
 
     @property
     def dropins(self) -> tuple[str, ...]:

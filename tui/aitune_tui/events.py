@@ -134,19 +134,22 @@ class HistoryRead(Message):
 
 
 class PlanMade(Message):
-    """Changes were checked against the machine; `refusal` says why they cannot be, or is ""."""
+    """Changes were checked against the machine; `refusal` says why they cannot be, or is "".
+
+    `files` are those that keeping them can also write, for the next boot.
+    """
 
     def __init__(
         self,
         plan: Plan | None = None,
         meanings: tuple[ChangeText, ...] = (),
         *,
-        can_save: bool = False,
+        files: tuple[str, ...] = (),
         refusal: str = "",
     ) -> None:
         super().__init__()
         self.plan = plan
-        self.can_save = can_save
+        self.files = files
         self.meanings = meanings
         self.refusal = refusal
 

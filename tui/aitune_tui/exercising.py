@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from aitune_backends.exercise import Exercise, Step
     from aitune_backends.helper_client import HelperLink, Session
+    from aitune_backends.host import Host
     from aitune_backends.loads.records import LoadRequest
-    from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Plan
     from aitune_tui.board import Board
     from aitune_widgets.text import Line
@@ -40,7 +40,7 @@ class RunExercise:
     plan: Plan
     request: LoadRequest
     title: str
-    kernel: KernelIO
+    kernel: Host
     begun: Callable[[Exercise], None]
 
     def run(self, session: Session, link: HelperLink, post: Callable[[Step], object]) -> None:

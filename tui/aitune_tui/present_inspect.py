@@ -44,13 +44,18 @@ def stars(count: int) -> str:
     return "★" * max(0, min(_EVIDENCE_WIDTH, count))
 
 
+_NOT_KNOWN = "not known"
+_SAVED = {
+    "yes": "yes, the same value after a reboot",
+    "no": "no: gone after a reboot",
+    "likely": "likely: if its module is loaded in time",
+    "may be": "may be: it depends on what cannot be told from here",
+}
+
+
 def _saved(selection: Selection) -> str:
-    survives = {status.survives for status in selection.statuses}
-    if survives == {True}:
-        return "yes, the same value after a reboot"
-    if survives == {False}:
-        return "no: gone after a reboot"
-    return "not known"
+    at_boot = {status.at_boot for status in selection.statuses}
+    return _SAVED.get(at_boot.pop(), _NOT_KNOWN) if len(at_boot) == 1 else _NOT_KNOWN
 
 
 def _set_by(selection: Selection) -> str:

@@ -9,7 +9,6 @@ from aitune_backends import sentences as shared
 from aitune_backends.describe import ChangeText, Facts, change_text
 from aitune_backends.shell import commands
 from aitune_backends.targets import INERT
-from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import (
     AS_WANTED,
     PARTIAL,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from aitune_widgets.text import Line, Segment
     from aitune_widgets.theme import Tone
 
-SYSCTL_FILE = "/etc/sysctl.d/95-aitune.conf"
 URGENT_SECONDS = 10.0
 _RISK_TONES: dict[str, Tone] = {
     "low": "fg",
@@ -112,12 +110,9 @@ def _detail(item: Item, meaning: ChangeText, *, short: bool) -> tuple[Field, ...
     return tuple(shown)
 
 
-def can_be_saved(item: Item, default_pool: str) -> bool:
-    """Whether keeping it can also set it at boot: a sysctl can, and the default pool's total."""
-    knob = KNOBS.get(item.knob)
-    if knob is None:
-        return False
-    return knob.persist == "sysctl" or (item.knob == default_pool and not item.instance)
+def saved_to(files: tuple[str, ...]) -> str:
+    """The files that keeping also writes, for one line."""
+    return files[0] if len(files) == 1 else f"{files[0]} and {counted(len(files) - 1, 'more file')}"
 
 
 def copied(plan: Plan) -> str:

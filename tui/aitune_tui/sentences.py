@@ -20,7 +20,7 @@ NEEDS_ROOT = "Applying needs root. w asks sudo once, here. y copies the plan as 
 NO_TERMINAL = "There is no terminal that sudo could ask on."
 ONLY_LIVE = "Only this machine's own disks can be timed."
 QUIT_IN_TEST = "The load test that runs is cancelled; nothing of it counts."
-WHAT_THE_HELPER_WRITES = "the settings it knows, its journal, /etc/sysctl.d/95-aitune.conf"
+WHAT_THE_HELPER_WRITES = "the settings it knows, its journal, 95-aitune files in /etc"
 WRITING = "Writing."
 NOTHING_FREES_MORE = (
     "What the page cache holds counts as available already: fewer pages, or memory that a program "

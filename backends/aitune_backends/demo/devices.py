@@ -111,7 +111,13 @@ def build_disks(files: Files) -> None:
         if "[mq-deadline]" in disk.scheduler:
             files.put_all(f"{here}/queue/iosched", {**MQ_DEADLINE})
         files.link(f"{here}/device", disk.up)
-        _build_controller(files, disk, posixpath.normpath(f"{here}/{disk.up}"))
+        device = posixpath.normpath(f"{here}/{disk.up}")
+        _build_controller(files, disk, device)
+        # What tells it after a reboot: NVMe says it of the disk, SCSI of the device behind it.
+        if disk in NVME:
+            files.put(f"{here}/wwid", f"eui.3634473052600{sequence:03d}0025384300000001")
+        else:
+            files.put(f"{device}/wwid", "naa.55cd2e4150a4c1f7")
     _build_array(files, len(DISKS) + 1)
 
 

@@ -254,11 +254,77 @@ def test_persist_is_written_on_keep_and_undone_with_it(cli: CommandLine) -> None
 
 
 def test_what_cannot_be_set_at_boot_is_said_before_and_after(cli: CommandLine) -> None:
-    changes = ("vm.swappiness=10", "block.read_ahead_kb@nvme2n1=4096", "hugepages.2048kB=8")
+    changes = ("vm.swappiness=10", "block.read_ahead_kb@md0=8192", "hugepages.2048kB=8")
     said = cli.run("apply", *changes, "--persist", "--yes").output
-    assert "Warning: block.read_ahead_kb cannot be set at boot yet" in said
-    assert "hugepages.2048kB cannot" not in said  # the default size has a sysctl name
+    why = "not persistent here: nothing tells this disk from another after a reboot."
+    assert f"Warning: block.read_ahead_kb@md0 is {why}" in said
+    assert "Warning: hugepages" not in said  # the default size has a sysctl name
     assert "Kept. 3 settings hold until the next reboot; 2 of them also after it: " in said
+    said = cli.run("plan", "hugepages.1048576kB@node0=4", "--persist").output
+    words = "only the kernel command line can set it: hugepagesz=1G hugepages=0:4."
+    assert f"Warning: hugepages.1048576kB@node0 is not persistent: {words}" in said
+
+
+def test_each_mechanism_has_its_file(cli: CommandLine) -> None:
+    etc = cli.demo.host.root / "etc"
+    document = cli.json(
+        "apply", "vm.swappiness=10", "block.scheduler@sda=none", "thp.enabled=never",
+        "--persist", "--yes",
+    )  # fmt: skip
+    assert sorted(Path(name).relative_to(etc).as_posix() for name in document["files"]) == [
+        "sysctl.d/95-aitune.conf",
+        "tmpfiles.d/95-aitune.conf",
+        "udev/rules.d/95-aitune.rules",
+    ]
+    assert {item["note"] for item in document["items"]} == {""}
+    found = {
+        target["knob"]: target
+        for target in cli.json("status")["targets"]
+        if (target["knob"], target["instance"]) in {("block.scheduler", "sda"), ("thp.enabled", "")}
+    }
+    assert found["thp.enabled"]["owner"] == "/etc/tmpfiles.d/95-aitune.conf:5"
+    assert found["block.scheduler"]["owner"] == "/etc/udev/rules.d/95-aitune.rules:5"
+    assert {target["at_boot"] for target in found.values()} == {"yes"}
+    plan = cli.run("plan", "block.scheduler@sda=mq-deadline").output
+    said = "At boot   none (/etc/udev/rules.d/95-aitune.rules:5); --persist updates it, else it is"
+    assert said in plan
+    taken = cli.json("unpersist", "block.scheduler@sda", "thp.enabled", "--yes")
+    assert len(taken["files"]) == 2
+    cli.run("undo", "--yes")
+    assert [path.name for path in etc.rglob("95-aitune*")] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "change", "said"),
+    [
+        (
+            "tmpfiles.d/10-theirs.conf",
+            "w /sys/kernel/mm/transparent_hugepage/enabled - - - - always\n",
+            "thp.enabled=never",
+            "shadowed by /etc/tmpfiles.d/10-theirs.conf:1, which sets always",
+        ),
+        (
+            "udev/rules.d/99-theirs.rules",
+            '# theirs\nKERNEL=="sd*", ATTR{queue/scheduler}="bfq"\n',
+            "block.scheduler@sda=none",
+            "shadowed by /etc/udev/rules.d/99-theirs.rules:2, which sets bfq",
+        ),
+        (
+            "udev/rules.d/99-theirs.rules",
+            'ENV{ID_BUS}=="ata", ATTR{queue/scheduler}="bfq"\n',
+            "block.scheduler@sda=none",
+            "may be shadowed by /etc/udev/rules.d/99-theirs.rules:1, which sets bfq",
+        ),
+    ],
+)
+def test_what_wins_is_said_by_the_rules_of_each_mechanism(
+    cli: CommandLine, file: str, text: str, change: str, said: str
+) -> None:
+    (cli.demo.host.root / "etc" / file).write_text(text)
+    result = cli.run("apply", change, "--persist", "--yes").output
+    verb = "may" if said.startswith("may") else "will"
+    assert f"{verb} be gone after a reboot: {said}." in result
+    assert said in cli.json("apply", change, "--persist", "--yes")["items"][0]["note"]
 
 
 def test_persist_with_try_is_remembered_for_keep(cli: CommandLine) -> None:

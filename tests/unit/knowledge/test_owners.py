@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitune_backends.owners import SYSCTL_DIRECTORIES, Owner, parse_sysctl, read_owners
+from aitune_backends.boot_files import Owner
+from aitune_backends.boot_sysctl import DIRECTORIES as SYSCTL_DIRECTORIES
+from aitune_backends.boot_sysctl import parse_sysctl
+from aitune_backends.owners import read_owners
 from tests.unit.knowledge import made_trees
 
 ANALYZE = shutil.which("systemd-analyze")

@@ -25,8 +25,9 @@ from aitune_backends.exercise import (
     Undone,
     Verified,
 )
-from aitune_backends.exercise_checks import MEMINFO, parse_sysctl
+from aitune_backends.exercise_checks import MEMINFO
 from aitune_backends.loads.records import Finished, Progress
+from aitune_helper.formats import parse_sysctl
 from aitune_helper.messages import Change
 from aitune_helper.plan import make_plan
 from aitune_tui.cli.common import Failure, Options
@@ -105,7 +106,8 @@ def test_the_whole_exercise(machine: DemoMachine, exercise: Exercise, drop_in: P
             assert step.event.result.place.settings["vm.overcommit_memory"] == "1"
         if isinstance(step, Kept):
             assert step.files == (str(drop_in),)
-            boot.append(dict(parse_sysctl(drop_in.read_text())))
+            lines = parse_sysctl(drop_in.read_text())
+            boot.append({key: line.value for key, line in lines.items()})
     kinds = [type(step) for step in steps if not isinstance(step, Before | After)]
     assert kinds == [Planned, Applied, Verified, Kept, Verified, Shown, Undone]
     assert seen == [("1", "90", "64", "32", "32")] * 2
@@ -332,8 +334,3 @@ def test_what_is_not_as_before_is_said_loudly_and_is_1(
     with pytest.raises(Failure, match=r"NOT AS BEFORE: vm\.overcommit_ratio is 77") as ended:
         report.end()
     assert ended.value.status == 1
-
-
-def test_sysctl_files_are_parsed() -> None:
-    text = "# a comment = 1\nvm.swappiness = 10\n-net/ipv4/x=2\n; y = 3\n\nbroken\n"
-    assert parse_sysctl(text) == {"vm.swappiness": "10", "net.ipv4.x": "2"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from aitune_backends import sentences
-from aitune_backends.at_boot import boot_key, shadows
+from aitune_backends.at_boot import OUR_FILES, carried, shadows
 from aitune_backends.changes import brief_list, expand, parse_change
 from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
@@ -19,9 +19,9 @@ from aitune_tui.cli.output import field
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aitune_backends.boot_files import Owner
     from aitune_backends.describe import ChangeText
     from aitune_backends.machine import Machine
-    from aitune_backends.owners import Owner
 
 SECONDS_MIN = 5
 SECONDS_MAX = 3600
@@ -173,7 +173,7 @@ def show_plan(
     note(table(("SETTING", "NOW", "AFTER", "RISK", "NOTE"), rows), as_json=as_json)
     for items, text in groups:
         if items[0].status != UNCHANGED:
-            owner = owners.of(items[0].knob)
+            owner = owners.of(items[0].knob, items[0].instance)
             note("\n".join(_details(items, text, owner)), as_json=as_json)
     passing = _passing(machine, plan.items) if persist else []
     for warning in (*plan.warnings, *passing):
@@ -188,20 +188,33 @@ def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> li
         "Evidence": text.evidence,
         "Path": text.path,
         "Undo": text.undo,
-        "At boot": f"{owner.value} ({owner})" if owner else "",
+        "At boot": _at_boot(owner) if owner else "",
         "Note": " ".join(f"{said}." for said in dict.fromkeys(item.note for item in items) if said),
     }
     heading = clean(f"{_label(items)}  {items[0].old} → {items[0].requested}")
     return ["", heading, *(field(name, value) for name, value in fields.items() if value)]
 
 
+def _at_boot(owner: Owner) -> str:
+    """What sets it at boot; of a line of ours, what becomes of it."""
+    ours = "; --persist updates it, else it is left" if owner.file in OUR_FILES.values() else ""
+    return f"{owner.value} ({owner}){ours}"
+
+
 def _passing(machine: Machine, items: Sequence[Item]) -> list[str]:
-    """Say what `--persist` cannot do: so far it writes sysctl.d alone, where later files win."""
-    names = dict.fromkeys(item.knob for item in items if not boot_key(machine.host, item))
-    return [f"{name} cannot be set at boot yet; it is gone after a reboot" for name in names] + [
-        f"{name} will be gone after a reboot: shadowed by {shadow}"
-        for name, shadow in shadows(machine.host, items).items()
+    """Say what `--persist` cannot do, or not for sure, and which lines win over ours."""
+    notes: dict[str, list[str]] = {}
+    for name, way in carried(machine.host, items).items():
+        if way.note:
+            notes.setdefault(way.note, []).append(name)
+    return [f"{brief_list(names)} {_verb(names)} {said}" for said, names in notes.items()] + [
+        f"{name} {'will' if said.startswith('shadowed') else 'may'} be gone after a reboot: {said}"
+        for name, said in shadows(machine.host, items).items()
     ]
+
+
+def _verb(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _how(try_s: int | None, persist: bool) -> str:

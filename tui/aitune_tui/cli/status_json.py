@@ -98,5 +98,6 @@ def _target(target: TargetStatus) -> Json:
         "reason": target.reason,
         "owner": target.owner,
         "survives": target.survives,
+        "at_boot": target.at_boot,
         "evidence": target.evidence,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from aitune_backends import sentences, undo
-from aitune_backends.installer import DROP_INS
+from aitune_backends.at_boot import OUR_FILES
 from aitune_backends.owners import read_owners
 from aitune_helper.messages import PLANNED
 from aitune_tui.cli import applying, proposal, rooted, trials
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from aitune_backends.machine import Machine
     from aitune_helper.messages import Trial
-
-
-OUR_FILE = str(DROP_INS[0])
 
 
 class Meant(NamedTuple):
@@ -156,10 +153,11 @@ def _say_what_boots(machine: Machine, nets: Sequence[undo.Net], *, as_json: bool
     """Name what is still set at boot: lines of an earlier boot's trials, or of nobody we know."""
     owners = read_owners(machine.host)
     for net in nets:
-        owner = owners.of(net.knob)
-        if owner is not None and owner.file == OUR_FILE and owner.value != net.first:
+        owner = owners.of(net.knob, net.instance)
+        if owner is not None and owner.file in OUR_FILES.values() and owner.value != net.first:
+            target = f"{net.knob}@{net.instance}" if net.instance else net.knob
             note(
-                f"{net.knob} is still set at boot, to {owner.value}: "
-                f"`aitune-tui unpersist {net.knob}` takes it out.",
+                f"{target} is still set at boot, to {owner.value}: "
+                f"`aitune-tui unpersist {target}` takes it out.",
                 as_json=as_json,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from aitune_backends.changes import ChangeError, find_knob
+from aitune_backends.changes import ChangeError, parse_target
 from aitune_tui.cli import rooted
 from aitune_tui.cli.common import (
     DONE,
@@ -18,8 +18,18 @@ from aitune_tui.cli.common import (
 )
 
 
+def _name(text: str) -> str:
+    """A knob or a target as the helper takes it.
+
+    Raises:
+        ChangeError: There is none of that name.
+    """
+    knob, instance = parse_target(text)
+    return f"{knob.id}@{instance}" if instance else knob.id
+
+
 @click.command(name="unpersist")
-@click.argument("knobs", nargs=-1, metavar="[KNOB]...")
+@click.argument("knobs", nargs=-1, metavar="[KNOB[@INSTANCE]]...")
 @rooted.asking_options
 @pass_options
 @click.pass_context
@@ -38,7 +48,7 @@ def command(
     with open_machine(options) as machine:
         link = rooted.require_link(machine)
         try:
-            names = [find_knob(name).id for name in knobs]
+            names = [_name(text) for text in knobs]
         except ChangeError as error:
             fail(USAGE, "change", str(error))
         asking.require()

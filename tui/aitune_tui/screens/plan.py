@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from aitune_backends import describe
+from aitune_backends import at_boot, describe
 from aitune_helper import plan as planning
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PLANNED, STALE, Change, Plan
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from aitune_backends.describe import ChangeText
-    from aitune_helper.kernelfs import KernelIO
+    from aitune_backends.host import Host
     from aitune_tui.view import View
     from aitune_widgets.text import Line
 
@@ -68,7 +68,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
             super().__init__()
             self.target = target
 
-    def __init__(self, kernel: KernelIO, request: PlanRequest, wall: float) -> None:
+    def __init__(self, kernel: Host, request: PlanRequest, wall: float) -> None:
         super().__init__(f"Plan · {request.title}" if request.title else "Plan", id="plan-dialog")
         self._kernel = kernel
         self._request = request
@@ -78,7 +78,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
         self._meanings: tuple[ChangeText, ...] = ()
         self._refusal = ""
         self._try: int | None = None
-        self._can_save = False
+        self._files: tuple[str, ...] = ()
         self._save = False
         self._unlocked = False
         self._compact = False
@@ -108,15 +108,15 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
                 return
             facts = describe.gather(self._kernel, made.items, read_at=clock(self._wall))
             meanings = present_plan.texts(made, facts)
-            can_save = any(present_plan.can_be_saved(i, facts.default_pool) for i in made.items)
-            self.post_message(events.PlanMade(made, meanings, can_save=can_save))
+            files = at_boot.files_for(self._kernel, made.items)
+            self.post_message(events.PlanMade(made, meanings, files=files))
 
         threading.Thread(target=check, name="planning", daemon=True).start()
 
     def on_plan_made(self, event: events.PlanMade) -> None:
         """The changes were checked."""
         self._plan, self._meanings = event.plan, event.meanings
-        self._refusal, self._can_save = event.refusal, event.can_save
+        self._refusal, self._files = event.refusal, event.files
         if self._plan is not None and self._try is None:
             self._try = 0 if self._keeps_at_once(self._plan) else DEFAULT_TRY
         self._draw()
@@ -184,17 +184,20 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
             tried: Line = ((f"{seconds} s", "strong"), (f", {what} unless you keep it", "fg"))
         else:
             tried = (("off", "strong"), (": kept as soon as it reads back as wanted", "fg"))
-        if not self._can_save:
+        if not self._files:
             saved: Line = (("no", "strong"), (": a reboot undoes it", "fg"))
         elif self._save:
-            saved = (("yes", "strong"), (f": {present_plan.SYSCTL_FILE} when it is kept", "fg"))
+            saved = (
+                ("yes", "strong"),
+                (f": {present_plan.saved_to(self._files)} when it is kept", "fg"),
+            )
         else:
             saved = (("no", "strong"), (": a reboot undoes it", "fg"))
             if not self._compact:
-                saved = (*saved, (f".  Yes would write {present_plan.SYSCTL_FILE}", "fg"))
+                saved = (*saved, (f".  Yes would write {present_plan.saved_to(self._files)}", "fg"))
         fields = [
             HowField("t", "Try", tried),
-            HowField("s" if self._can_save else "", "Save", saved),
+            HowField("s" if self._files else "", "Save", saved),
         ]
         if not self._compact and len(plan.items) > 1:
             order = ", ".join(str(index + 1) for index in range(min(3, len(plan.items))))
@@ -230,7 +233,7 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
 
     def action_toggle_save(self) -> None:
         """Also set it at boot, or not."""
-        if self._can_save:
+        if self._files:
             self._save = not self._save
             self._draw()
 
