@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,13 @@ import pytest
 from aitune_backends import installer
 from aitune_backends.helper_bundle import bundle, bundle_sha256
 from aitune_backends.helper_errors import HelperError, NotElevated
+from aitune_helper.actions import ACTIONS
+from aitune_helper.knobs import KNOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SBIN = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 # Does what is asked, without making the file root's.
 SUDO = """#!/bin/sh
@@ -136,3 +142,26 @@ def test_the_printed_rule_names_the_exact_command() -> None:
         "%aitune ALL=(root) NOPASSWD: "
         "/usr/bin/python3 -I -S -B /usr/libexec/aitune/aitune-helper.pyz"
     )
+
+
+@pytest.mark.skipif(shutil.which("visudo", path=SBIN) is None, reason="this machine has no visudo")
+def test_visudo_takes_the_printed_rule_and_no_broken_one() -> None:
+    command = ("/usr/bin/python3", "-I", "-S", "-B", "/usr/libexec/aitune/aitune-helper.pyz")
+    rule = installer.sudo_rule(command)
+    assert installer.check_rule(rule) == ""
+    assert "syntax error" in (installer.check_rule(rule.replace("(root)", "(root")) or "")
+
+
+def test_without_visudo_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    assert installer.check_rule("%x ALL=(root) NOPASSWD: /bin/true") is None
+
+
+def test_what_it_may_write_follows_from_the_tables() -> None:
+    listed = installer.kernel_files()
+    files = [*(knob.path for knob in KNOBS.values()), *(act.path for act in ACTIONS.values())]
+    for path in files:
+        general = re.sub(r"hugepages-\d+kB", "hugepages-*kB", path.replace("{instance}", "*"))
+        assert general in listed or general.rpartition("/")[0] in listed, path
+    assert all(line.startswith(("/proc/sys/", "/sys/")) for line in listed)
+    assert len(listed) < 20, "an operator reads it before agreeing"
