@@ -55,10 +55,8 @@ class MorePagesDialog(Dialog[str]):
         if not offer.actions:
             lines += [((sentences.NOTHING_FREES_MORE, "fg"),), ()]
         if offer.boot:
-            lines += [
-                (("At boot, on the kernel's command line: ", "dim"), (offer.boot, "strong")),
-                (),
-            ]
+            where = "At boot, on the kernel's command line: "
+            lines.append(((where, "dim"), (offer.boot, "strong")))
         if self._pending is not None and offer.actions:
             first = f"Trial {self._pending.number} is put back first. "
             lines.append(((f"{first}Nothing of the new plan is written before a.", "dim"),))
