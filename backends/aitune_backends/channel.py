@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import threading
 from typing import TYPE_CHECKING
 
 from aitune_backends.foreign import read_json
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
 
 # A history of many trials is the longest thing a helper says; nothing it says may eat us up.
@@ -86,6 +87,15 @@ class Channel:
         if not data:
             raise ChannelError("")
         return data
+
+    def is_over(self) -> bool:
+        """Whether the other side has ended the connection, as far as can be told at once."""
+        look = select.poll()
+        try:
+            look.register(self._socket, select.POLLIN)
+            return bool(look.poll(0)) and not self._socket.recv(1, socket.MSG_PEEK)
+        except (OSError, ValueError):  # it is closed on our side
+            return True
 
     def close(self) -> None:
         """End the connection; the other side sees end of file."""

@@ -138,6 +138,19 @@ class Session:
         """Whether an installed helper is of other sources than this program would install."""
         return self.hello.bundle_sha256 not in ("", bundle_sha256())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the helper has ended, as it does when nothing is asked of it for ten minutes.
+
+        Costs nothing, asks nothing of the helper, and is False while it is answering something.
+        """
+        if not self._calling.acquire(blocking=False):
+            return False
+        try:
+            return self._channel.is_over()
+        finally:
+            self._calling.release()
+
     def plan(
         self, changes: Sequence[Change], force: bool = False, *, arms: Sequence[ArmChanges] = ()
     ) -> Plan:
@@ -374,7 +387,11 @@ class Session:
             if not isinstance(given, dict):
                 raise helper_errors.malformed("parameters that are no object")
             if "error" in reply:
-                raise helper_errors.from_reply(str(reply["error"]), given)
+                error = helper_errors.from_reply(str(reply["error"]), given)
+                if error.code == "no-guardian":
+                    # By now it is confined and can start none: another helper may be able to.
+                    self._channel.close()
+                raise error
             if not reply.get("continues"):
                 return given, stopped
             if progress is not None:

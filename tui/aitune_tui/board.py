@@ -267,6 +267,7 @@ class Board(App[int]):
         self.state = state
         if ended is not None:
             self.changing.ended_elsewhere(ended)
+        self.changing.look_after_helper(lambda: helper_at_start(self.machine))
         self.redraw()
 
     def on_survey_taken(self, event: events.SurveyTaken) -> None:

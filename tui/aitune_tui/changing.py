@@ -274,6 +274,20 @@ class Changing:
             app.note(kind, sentences.refusal(error))
         app.looker.hurry()
 
+    def look_after_helper(self, at_start: Callable[[], rules.HelperState]) -> None:
+        """Say so once where the helper has ended by itself, having had nothing to do.
+
+        Args:
+            at_start: Tells where a helper stands that nobody has asked for.
+        """
+        app = self._app
+        was_up = app.state.helper in {"ready", "outdated"} and not app.state.writing
+        if not was_up or self._desk is None or not self._desk.is_over():
+            return
+        app.set_state(replace(app.state, helper=at_start()))
+        if app.state.pending is None and app.state.helper == "asleep":
+            app.note("info", sentences.HELPER_ENDED)
+
     def connect(self) -> None:
         """Start the root helper; sudo asks on the terminal, from which we step aside."""
         app = self._app

@@ -115,6 +115,11 @@ class HelperDesk:
             self._thread.start()
         self._jobs.put(job)
 
+    def is_over(self) -> bool:
+        """Whether there was a helper, and it has ended; safe to call from any thread."""
+        session = self._session
+        return session is not None and session.is_over
+
     def stop(self) -> None:
         """Have the apply that runs stop between two steps, and put back what it wrote.
 

@@ -124,13 +124,12 @@ def header(
         facts, short = f"{origin} · {facts}", f"capture {short}"
     stale = staleness(state, now, interval)
     age = f"! data {now - state.sample.at:.0f} s old" if stale and state.sample else ""
-    read_only = state.locked or state.helper in {"asleep", "not installed", "none"}
     return Header(
         host=identity.name,
         facts=facts,
         facts_short=short,
         chips=chips(state, seconds_left),
-        helper="" if read_only else _HELPER_WORDS[state.helper],
+        helper="" if state.locked else _HELPER_WORDS[state.helper],
         clock=clock(wall),
         stale=age,
         stale_urgent=stale == "dead",

@@ -7,16 +7,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.client.peers import HELLO, as_json, make_item, make_trial
+from tests.unit.client.peers import HELLO, Peer, as_json, make_item, make_trial
 
 from aitune_backends.helper_client import HelperError, Session
-from aitune_helper.messages import Change, Item
+from aitune_helper.messages import INTERFACE, Account, Change, Item, Past, Trial
 from aitune_helper.plan import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.unit.client.peers import Peer
 
     from aitune_backends.demo import DemoMachine
 
@@ -269,3 +267,62 @@ def _hello() -> dict[str, Any]:
     from aitune_helper.knobs import table_hash
 
     return {**HELLO, "knob_hash": table_hash()}
+
+
+def test_a_helper_that_hung_up_is_seen_without_asking() -> None:
+    peer = Peer()
+    session = Session(peer.answers({"parameters": HELLO}, {"parameters": {"files": []}}, None))
+    seen = [session.is_over]
+    assert session.unpersist(()) == ()
+    seen.append(session.is_over)
+    with pytest.raises(HelperError):
+        session.unpersist(())
+    seen.append(session.is_over)
+    session.close()
+    assert [*seen, session.is_over] == [False, False, True, True]
+    peer.close()
+
+
+def test_a_helper_without_a_guardian_is_left_for_another() -> None:
+    peer = Peer()
+    refusal = {"error": f"{INTERFACE}.NoGuardian", "parameters": {"reason": "no room"}}
+    session = Session(peer.answers({"parameters": HELLO}, refusal))
+    with pytest.raises(HelperError) as error:
+        session.extend("0" * 32, 60)
+    assert error.value.code == "no-guardian"
+    assert session.is_over
+    with pytest.raises(HelperError) as error:
+        session.plan(())
+    assert error.value.code == "gone"
+    peer.close()
+
+
+def test_pages_are_asked_for_until_there_are_enough() -> None:
+    peer = Peer()
+    trials = [make_trial()._replace(id=f"{n:032x}", number=n) for n in (5, 4, 3, 2)]
+
+    def page(*shown: Trial, more: bool) -> dict[str, Any]:
+        accounts = tuple(Account(trial.id) for trial in shown)
+        return {"parameters": as_json(Past(shown, accounts, damaged=1, more=more))}
+
+    session = Session(
+        peer.answers(
+            {"parameters": HELLO}, page(*trials[:2], more=True), page(*trials[2:], more=True)
+        )
+    )
+    past = session.history(3)
+    assert [trial.number for trial in past.trials] == [5, 4, 3]
+    assert (len(past.accounts), past.damaged, past.more) == (3, 1, True)
+    asked = [call["parameters"] for call in peer.calls[1:]]
+    assert [call.get("before") for call in asked] == [None, 4], "the first page asks as ever"
+    peer.close()
+
+
+def test_a_history_of_an_earlier_helper_is_not_half_understood() -> None:
+    peer = Peer()
+    old = {"parameters": {"trials": [as_json(make_trial())], "damaged": 0}}
+    session = Session(peer.answers({"parameters": HELLO}, old))
+    with pytest.raises(HelperError) as error:
+        session.history(1)
+    assert error.value.code == "protocol"
+    peer.close()
