@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.screen.app_desk import Desk, open_desk
 from aitune_backends import elevation
 from aitune_backends.demo.link import DemoLink
 from aitune_helper import server
+from aitune_helper.messages import Change
 from aitune_tui import sentences
 
 IDLE_S = 0.5
@@ -74,8 +76,6 @@ async def test_a_helper_with_a_trial_open_does_not_sleep(installed: Path) -> Non
     async with open_desk() as desk:
         link = desk.machine.link
         assert link is not None
-        from aitune_helper.messages import Change
-
         changes = (Change("vm.swappiness", "", "33"),)
         with link.connect(ask=False) as session:
             trial = session.apply(changes, session.plan(changes).hash, ttl_s=60)
@@ -85,3 +85,39 @@ async def test_a_helper_with_a_trial_open_does_not_sleep(installed: Path) -> Non
                 assert not session.is_over
             session.revert(trial.id)
             await desk.until(lambda: session.is_over, "sleep")
+
+
+async def test_what_another_terminal_kept_is_told_and_is_no_alarm() -> None:
+    async with open_desk() as desk:
+        link = desk.machine.link
+        assert link is not None
+        changes = (Change("vm.swappiness", "", "33"),)
+        with link.connect(ask=False) as session:
+            trial = session.apply(changes, session.plan(changes).hash, ttl_s=60)
+            session.keep(trial.id)
+        await desk.look()
+        said = [notice.text for notice in desk.app.state.notices]
+        assert said == [f"{trial.owner_name}, trial 1: vm.swappiness  60 → 33. Kept."]
+        await desk.look()
+        assert len(desk.app.state.notices) == 1
+
+
+async def test_keys_do_not_end_the_trial_of_another_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_desk() as desk:
+        link = desk.machine.link
+        assert link is not None
+        changes = (Change("vm.swappiness", "", "33"),)
+        with link.connect(ask=False) as session:
+            trial = session.apply(changes, session.plan(changes).hash, ttl_s=60)
+            await desk.look()
+            monkeypatch.setattr(os, "geteuid", lambda: trial.owner_uid + 1)
+            await desk.press("K", "R")
+            await desk.look()
+            assert desk.app.state.pending is not None
+            text = f"Trial 1 is {trial.owner_name}'s. `aitune-tui keep 1` or `revert` ends it."
+            assert text in desk.text
+            monkeypatch.undo()
+            await desk.press("R")
+            await desk.until(lambda: desk.app.state.pending is None, "the way back")

@@ -263,8 +263,11 @@ class Board(App[int]):
             self.history.add(event.sample)
             self.track.add(event.sample)
             state = replace(state, sample=event.sample)
+        before = self.state
         state, ended = rules.see_public(state, event.public, self.clock())
         self.state = state
+        for trial in rules.kept_elsewhere(before, state):
+            self.note("info", sentences.kept_elsewhere(trial))
         if ended is not None:
             self.changing.ended_elsewhere(ended)
         self.changing.look_after_helper(lambda: helper_at_start(self.machine))

@@ -237,6 +237,9 @@ class Changing:
         if app.state.pending is None:
             app.note("info", shared.NOTHING_PENDING)
             return None
+        if app.state.pending.owner_uid != os.geteuid():
+            app.note("differs", sentences.of_another(app.state.pending))
+            return None
         return app.state.pending if rules.may_answer_trial(app.state, app.clock()) else None
 
     # What came of it

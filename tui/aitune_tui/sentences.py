@@ -105,8 +105,9 @@ def refusal(error: HelperError) -> str:
 def busy(trial: Trial, left: float | None, *, uid: int) -> str:
     """A trial is open, so nothing else can be planned; ours needs no owner's name."""
     text = shared.busy(trial, left)
-    if trial.owner_uid == uid:
-        text = text.replace(f" of {trial.owner_name} is ", " is ", 1)
+    if trial.owner_uid != uid:
+        return f"{text} `aitune-tui keep {trial.number}` or `revert` ends it."
+    text = text.replace(f" of {trial.owner_name} is ", " is ", 1)
     return f"{text} {_WHAT_TO_DO['busy']}"
 
 
@@ -139,6 +140,16 @@ def quit_staged(count: int) -> str:
     """What is staged is not written and would be forgotten."""
     what = "1 staged value is" if count == 1 else f"{count} staged values are"
     return f"{what} not written and forgotten."
+
+
+def of_another(trial: Trial) -> str:
+    """A key would end the trial of another account."""
+    return f"{shared.not_yours(trial)} `aitune-tui keep {trial.number}` or `revert` ends it."
+
+
+def kept_elsewhere(trial: Trial) -> str:
+    """Another terminal has changed something: it is in the journal, so it is no alarm."""
+    return f"{trial.owner_name}, trial {trial.number}: {shared.title(trial)}. Kept."
 
 
 def drifted(drift: Drift, wall: float) -> str:

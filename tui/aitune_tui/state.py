@@ -228,6 +228,19 @@ def see_trial(
     return state, ended
 
 
+def kept_elsewhere(before: State, after: State) -> tuple[Trial, ...]:
+    """Trials that another terminal applied and kept between two ticks, the oldest first.
+
+    Not those found at the first tick, nor the open trial that was shown, nor what we are writing.
+    """
+    if before.sample is None or before.writing:
+        return ()
+    known = {trial.id for trial in before.trials}
+    shown = before.pending.id if before.pending is not None else ""
+    fresh = (trial for trial in after.trials if trial.id not in known and trial.id != shown)
+    return tuple(sorted((t for t in fresh if t.state == KEPT), key=lambda trial: trial.number))
+
+
 class Drift(NamedTuple):
     """A setting we keep changed, and it was not our doing."""
 
