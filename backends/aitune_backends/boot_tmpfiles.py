@@ -1,9 +1,9 @@
 """Which line of tmpfiles.d writes a file at boot.
 
 Read in tmpfiles.d(5), tried with systemd-tmpfiles 252. Of lines with the same path, letter by
-letter, the one that is read first counts and the others are ignored; so the earliest file name
-wins. A pattern is another path than the file it matches: then both are carried out, in the order
-in which they are read, and the last one stands.
+letter, the one that is read first counts and the others are ignored, but for appending ones after
+an appending one; so the earliest file name wins. A pattern is another path than the file it
+matches: then both are carried out, in the order in which they are read, and the last one stands.
 """
 
 from __future__ import annotations
@@ -44,12 +44,13 @@ class Write(NamedTuple):
 def winners(texts: Iterable[tuple[str, str]], paths: Iterable[str]) -> Mapping[str, Owner]:
     """The line that stands, by path, for those of `paths`, below /sys, that any line writes."""
     counted: list[tuple[str, Write]] = []
-    seen: set[str] = set()
+    only_appended: dict[str, bool] = {}
     for file, text in texts:
         for write in parse_tmpfiles(text) if "/sys/" in text else ():
-            if write.path not in seen or write.appends:
+            first = write.path not in only_appended
+            only_appended.setdefault(write.path, write.appends)
+            if first or (only_appended[write.path] and write.appends):
                 counted.append((file, write))
-            seen.add(write.path)
     found = {}
     for path in paths:
         for file, write in counted:

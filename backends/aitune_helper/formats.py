@@ -35,7 +35,7 @@ _TMPFILES_LINE = re.compile(r"w (/sys/\S+) - - - - (\S+)")
 _MODULES_LINE = re.compile(r"[a-z0-9_]+")
 
 _ON_DISKS = 'ACTION=="add|change", SUBSYSTEM=="block", ENV{DEVTYPE}=="disk"'
-_MATCH = r'ATTR\{[a-z/]+\}=="[A-Za-z0-9._:?-]+"'
+_MATCH = r'ATTR\{[a-z_/]+\}=="[A-Za-z0-9._:?-]+"'
 _UDEV_LINE = re.compile(rf"{re.escape(_ON_DISKS)}, ({_MATCH})((?:, ATTR\{{\S+?\}}=\"\S*?\")+)")
 _UDEV_SETS = re.compile(r', ATTR\{(\S+?)\}="(\S*?)"')
 _UDEV_WHY = re.compile(r"# (queue/[a-z_]+): (.*)")
