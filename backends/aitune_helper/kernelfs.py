@@ -19,6 +19,8 @@ from aitune_helper.knobs import DISK, GLOBAL, NODE, POLICY, Knob, instance_is_we
 PROC_MAGIC = 0x9FA0
 SYSFS_MAGIC = 0x62656572
 
+# What a file that is no more answers.
+GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 _TREES = {"proc": PROC_MAGIC, "sys": SYSFS_MAGIC}
 _BLOCK = re.compile(r"/sys/block/([^/]+)(/.*)?")
 _DEVICE_LINK = re.compile(r"\.\./devices/[^.].*")
@@ -220,16 +222,22 @@ def identity(kernel: KernelIO, knob: Knob, instance: str) -> str:
 
     Returns:
         `diskseq:13` (Linux 5.15 and later) or else where the disk hangs and its number;
-        "" for anything but a disk.
+        "" for anything but a disk, and for one that is gone.
+
+    Raises:
+        OSError: It is there, and cannot be told: that does not make it another one.
     """
     if knob.scope != DISK:
         return ""
     base = f"/sys/block/{instance}"
     try:
         return "diskseq:" + kernel.read(base + "/diskseq").strip()
-    except OSError:
-        pass
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
     try:
         return f"device:{kernel.link(base)}:{kernel.read(base + '/dev').strip()}"
-    except OSError:
+    except OSError as error:
+        if error.errno not in (*GONE, errno.EINVAL):  # the latter: it is no link
+            raise
         return ""

@@ -164,7 +164,7 @@ def _create(path: str) -> None:
         os.link(path + files.ASIDE, path)
     except FileExistsError:
         raise _refused(path, "somebody else made it just now") from None
-    files.remove(path + files.ASIDE)
+    _tidy(path)
 
 
 def _tidy(path: str) -> None:

@@ -190,7 +190,10 @@ def make_plan(
             _guard_commit(kernel, items)
         except OSError as error:
             raise Refusal("", "", f"memory cannot be checked ({error_name(error)})") from error
-    return Plan(items, tuple(_warnings(items)), digest(kernel, items))
+    try:
+        return Plan(items, tuple(_warnings(items)), digest(kernel, items))
+    except OSError as error:
+        raise Refusal("", "", f"a device cannot be told ({error_name(error)})") from error
 
 
 def rank(knob: str, value: str) -> int:

@@ -7,12 +7,14 @@ if it then differs: some writes have effects of their own (`vm.min_free_kbytes` 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import messages, plan
+from aitune_helper.kernelfs import GONE
 from aitune_helper.knobs import KNOBS, other_half, taker
 from aitune_helper.slots import is_gone, now_or_none, turn
-from aitune_helper.steps import GONE, as_it_stands
+from aitune_helper.steps import as_it_stands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from aitune_helper.messages import Item
     from aitune_helper.slots import Target
     from aitune_helper.state import Slot
+
+
+# Before what failed is tried again: a queue that is being changed is busy for about as long.
+_PAUSE_S = 0.05
 
 
 class Fate(NamedTuple):
@@ -75,24 +81,38 @@ def _leave(kernel: KernelIO, settled: dict[Target, Slot], target: Target) -> Non
 def put_back(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
     """Write the settled values, each where it differs, and read all of them back.
 
-    Never stops at an error; does nothing the second time.
+    Never stops at an error, and comes back to what failed once all else is done: a queue may have
+    been busy, or memory short. Does nothing the second time.
     """
+    fates = _attempt(kernel, settled)
+    if any(fate.errno is not None for fate in fates.values()):
+        time.sleep(_PAUSE_S)
+        fates = _attempt(kernel, settled)
+    return fates
+
+
+def _attempt(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
+    """Write once and read back, whatever fails on the way."""
+    errors = _write(kernel, sorted(settled, key=turn))
+    return {
+        (slot.knob, slot.instance): _fate(kernel, slot, errors.get((slot.knob, slot.instance)))
+        for slot in settled
+    }
+
+
+def _write(kernel: KernelIO, order: Sequence[Slot]) -> dict[Target, str]:
+    """Write one after another what differs; the errors by target."""
     errors: dict[Target, str] = {}
-    for slot in sorted(settled, key=turn):
-        if is_gone(kernel, slot):
-            continue
+    for slot in order:
         knob = KNOBS[slot.knob]
         try:
-            if plan.reading(kernel, knob, slot.instance) != slot.old:
+            if not is_gone(kernel, slot) and plan.reading(kernel, knob, slot.instance) != slot.old:
                 kernel.write(taker(knob, slot.old).file(slot.instance), slot.old)
         except OSError as error:
             errors[slot.knob, slot.instance] = plan.error_name(error)
         except ValueError:  # no bytes that could have been read from it: this one stays as it is
             errors[slot.knob, slot.instance] = "EINVAL"
-    return {
-        (slot.knob, slot.instance): _fate(kernel, slot, errors.get((slot.knob, slot.instance)))
-        for slot in settled
-    }
+    return errors
 
 
 def is_back(kernel: KernelIO, items: Sequence[Item]) -> bool:
@@ -165,9 +185,9 @@ def _gravity(fate: Fate) -> int:
 
 def _fate(kernel: KernelIO, slot: Slot, error: str | None) -> Fate:
     """Read one slot back."""
-    if is_gone(kernel, slot):
-        return Fate(messages.VANISHED, None)
     try:
+        if is_gone(kernel, slot):
+            return Fate(messages.VANISHED, None)
         now = plan.reading(kernel, KNOBS[slot.knob], slot.instance)
     except OSError as failure:
         status = messages.VANISHED if failure.errno in GONE else messages.FAILED

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, Callable
 
 from aitune_helper import messages, plan, shortfall
+from aitune_helper.kernelfs import GONE
 from aitune_helper.knobs import KNOBS, Knob, taker
 from aitune_helper.slots import now_or_none, turn
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from aitune_helper.state import Slot
 
 STEP_BYTES = 2**30
-GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 
 
 def held(kernel: KernelIO, item: Item, slots: Sequence[Slot]) -> Item | None:

@@ -342,7 +342,13 @@ class Trials:
                 self.journal.append("unpersist", noted)
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
-            return self.lasting.finish(changes)
+            try:
+                return self.lasting.finish(changes)
+            except Fault:
+                # Else the line above would be made true at the next start.
+                with contextlib.suppress(OSError, CorruptJournalError):
+                    self.journal.append("not_unpersisted", {"caller": noted["caller"]})
+                raise
 
     def _finish_unpersist(self) -> None:
         """Do what the journal's last line says was taken out; done again, it changes nothing."""
