@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -132,6 +133,16 @@ async def test_leaving_the_offer_does_nothing() -> None:
         await desk.look()
         assert desk.app.state.pending == pending
         assert desk.value(GIGANTIC) == "5"
+
+
+async def test_a_refusal_names_the_number_that_would_pass() -> None:
+    async with open_desk() as desk:
+        await staged(desk, SMALL, "480000")
+        found = re.search(r"most that is safe: (\d+)\.", desk.text)
+        assert found, desk.text
+        await desk.press("escape")
+        await staged(desk, SMALL, found[1])
+        assert "Nothing is written yet." in desk.text
 
 
 async def test_without_a_short_pool_there_is_nothing_to_offer() -> None:

@@ -109,6 +109,8 @@ def install(options: Options, yes: bool, non_interactive: bool) -> None:
         emit_json("helper", _status_json(installer.status()))
     else:
         echo(f"{installed} is installed and reads back as sent.")
+        for line in _rule(installer.status()):
+            echo(line)
 
 
 @command.command(name="status")
@@ -136,11 +138,8 @@ def status(ctx: click.Context, options: Options, self_test: bool, non_interactiv
         echo(f"SHA-256 of this program's: {found.own_sha256}")
         if found.path is not None and not found.is_current:
             echo(f"SHA-256 installed:         {found.sha256 or 'cannot be read'}")
-        if found.command:
-            echo("A line for /etc/sudoers.d that lets a group change settings without a password:")
-            rule = installer.sudo_rule(found.command)
-            echo(f"  {rule}")
-            echo(_said_of_rule(installer.check_rule(rule)))
+        for line in _rule(found):
+            echo(line)
     good = found.is_usable if tested is None else tested.held
     ctx.exit(DONE if good else NOT_AS_WANTED)
 
@@ -256,10 +255,18 @@ def _may_write() -> Iterator[str]:
     yield "/run/aitune and /var/lib/aitune (its record and its journal)"
 
 
-def _said_of_rule(complaint: str | None) -> str:
+def _rule(found: installer.Status) -> Iterator[str]:
+    """The line that spares a group the password, and what visudo says of it; never installed."""
+    if not found.command:
+        return
+    rule = installer.sudo_rule(found.command)
+    yield "A line for /etc/sudoers.d that lets a group change settings without a password:"
+    yield f"  {rule}"
+    complaint = installer.check_rule(rule)
     if complaint is None:
-        return "There is no visudo here to check it."
-    return f"visudo does not take it: {complaint}." if complaint else "visudo takes it."
+        yield "There is no visudo here to check it."
+    else:
+        yield f"visudo does not take it: {complaint}." if complaint else "visudo takes it."
 
 
 def _require_this_machine(machine: Machine) -> HelperLink:
