@@ -87,22 +87,20 @@ def moved(kernel: KernelIO, items: Sequence[Item], slots: Sequence[Slot]) -> tup
 def restored_with(
     kernel: KernelIO, items: Sequence[Item], slots: Sequence[Slot], index: int
 ) -> tuple[Slot, ...]:
-    """The slots that go back with one item that is to be as it was.
+    """The slots that go back with one item when it goes back.
 
-    Its own, or its nodes', and those coupled to it that no other item sets, or changes along.
+    Its own, or its nodes', and those coupled to it that are no items by themselves. What only
+    comes along with another item, which is not to be as it was, is as that one makes it.
     """
-    own = {(item.knob, item.instance) for number, item in enumerate(items) if number != index}
-    changed = {
-        (knob.id, instance)
-        for item in items
-        if item.requested != item.old
-        for knob, instance in targets(kernel, item)
-    }
     leader = items[index]
-    first = {(leader.knob, leader.instance)}
-    first |= {(plan.pool_of(kernel, KNOBS[leader.knob]), part.instance) for part in leader.parts}
-    coupled = {(name, leader.instance) for name in KNOBS[leader.knob].coupled} - own - changed
-    return tuple(slot for slot in slots if (slot.knob, slot.instance) in first | coupled)
+    others = [item for number, item in enumerate(items) if number != index]
+    taken = {(item.knob, item.instance) for item in others}
+    for item in others:
+        if item.requested != item.old:
+            coupled = ((KNOBS[name], item.instance) for name in KNOBS[item.knob].coupled)
+            taken |= {(knob.id, instance) for knob, instance in coupled if not knob.offered}
+    reached = {(knob.id, instance) for knob, instance in targets(kernel, leader)} - taken
+    return tuple(slot for slot in slots if (slot.knob, slot.instance) in reached)
 
 
 def marked(kernel: KernelIO, slots: Sequence[Slot], item: Item) -> tuple[Slot, ...]:

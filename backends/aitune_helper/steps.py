@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 from aitune_helper import messages, plan, shortfall
 from aitune_helper.kernelfs import GONE
-from aitune_helper.knobs import KNOBS, Knob, taker
+from aitune_helper.knobs import KNOBS, Knob, other_half, taker
 from aitune_helper.slots import now_or_none, turn
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def bring(
     """Bring one item to what is wanted of it, and say how it came out.
 
     What is to be as it was is so down to its nodes and to what is coupled: each slot is written
-    like an item of its own.
+    like an item of its own. What has others coupled to it and goes from one wanted value to
+    another does so by way of the old one: so they come out as they did the first time.
 
     Args:
         kernel: The machine.
@@ -60,6 +61,13 @@ def bring(
         on_step: Told the item with what was read back after each step but the last.
     """
     if item.requested != item.old:
+        if _goes_by_way_of_old(kernel, item, slots):
+            as_before = item._replace(requested=item.old)
+            as_before = bring(
+                kernel, as_before, slots, force=force, cancelled=cancelled, on_step=on_step
+            )
+            if as_before.status not in messages.AS_WANTED:
+                return as_before._replace(requested=item.requested)
         return write_item(kernel, item, force=force, cancelled=cancelled, on_step=on_step)
 
     def told(_: Item) -> None:
@@ -77,6 +85,13 @@ def bring(
             )
         status = messages.OK if part.status == messages.OK else status
     return as_it_stands(kernel, item)._replace(status=status)
+
+
+def _goes_by_way_of_old(kernel: KernelIO, item: Item, slots: Sequence[Slot]) -> bool:
+    knob = KNOBS[item.knob]
+    if other_half(knob) is not None or not any(slot.knob in knob.coupled for slot in slots):
+        return False
+    return _now_or_none(kernel, knob, item.instance) not in (item.old, item.requested)
 
 
 def write_item(

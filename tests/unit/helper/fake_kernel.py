@@ -15,6 +15,18 @@ POOL = "hugepages/hugepages-2048kB/nr_hugepages"
 TOTAL = f"/sys/kernel/mm/{POOL}"
 QUEUE = "/sys/block/{}/queue/"
 THP = "/sys/kernel/mm/transparent_hugepage/"
+POLICY = "/sys/devices/system/cpu/cpufreq/policy0/"
+EPP = POLICY + "energy_performance_preference"
+HALVES = (
+    ("overcommit_ratio", "overcommit_kbytes"),
+    ("dirty_ratio", "dirty_bytes"),
+    ("dirty_background_ratio", "dirty_background_bytes"),
+)
+OPTIONS: dict[str, dict[str, str]] = {
+    "none": {},
+    "mq-deadline": {"read_expire": "500", "fifo_batch": "16", "async_depth": "256"},
+    "kyber": {"read_lat_nsec": "2000000", "async_depth": "192"},
+}
 
 FILES = {
     "/proc/meminfo": (
@@ -44,6 +56,26 @@ FILES = {
     },
 }
 
+# A machine that has every coupling there is.
+COUPLED = {
+    **FILES,
+    VM + "dirty_ratio": "20",
+    VM + "dirty_bytes": "0",
+    VM + "dirty_background_ratio": "0",
+    VM + "dirty_background_bytes": "268435456",
+    POLICY + "scaling_governor": "powersave",
+    POLICY + "scaling_available_governors": "performance powersave",
+    EPP: "balance_performance",
+    POLICY + "energy_performance_available_preferences": "performance balance_performance power",
+    QUEUE.format("sda") + "max_sectors_kb": "128",
+    QUEUE.format("sda") + "max_hw_sectors_kb": "32767",
+    QUEUE.format("sda") + "scheduler": "none [mq-deadline] kyber",
+    QUEUE.format("sda") + "nr_requests": "64",
+    QUEUE.format("sda") + "iosched/read_expire": "300",
+    QUEUE.format("sda") + "iosched/fifo_batch": "8",
+    QUEUE.format("sda") + "iosched/async_depth": "48",
+}
+
 
 class FakeKernel:
     """Files in memory behind `KernelIO`.
@@ -66,6 +98,7 @@ class FakeKernel:
         self.pages = 1 << 20
         self.count = 0
         self.read_only: set[str] = set()
+        self.has_options = any("/iosched/" in path for path in files)
 
     def read(self, path: str) -> str:
         if path not in self.files:
@@ -81,6 +114,10 @@ class FakeKernel:
             if value not in words:
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
             value = " ".join(f"[{word}]" if word == value else word for word in words)
+        if path.endswith("_bytes") and int(value) < 8192:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        if path == EPP and self.files[POLICY + "scaling_governor"] == "performance" != value:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
         self.writes.append((path, value))
         self.files[path] = value
         self._side_effects(path, value)
@@ -107,22 +144,40 @@ class FakeKernel:
         return dict(self.files)
 
     def _side_effects(self, path: str, value: str) -> None:
-        if path == VM + "overcommit_ratio":
-            self.files[VM + "overcommit_kbytes"] = "0"
-        if path == VM + "overcommit_kbytes":
-            self.files[VM + "overcommit_ratio"] = "0"
+        for pair in HALVES:
+            for half, other in (pair, pair[::-1]):
+                if path == VM + half and VM + other in self.files:
+                    self.files[VM + other] = "0"
         if path == THP + "enabled":
             self.files[VM + "min_free_kbytes"] = "5546" if "[never]" in value else "67584"
+        if path == POLICY + "scaling_governor" and value == "performance":
+            self.files[EPP] = "performance"
         if path.endswith("queue/scheduler"):
             depth = "128" if "[none]" in value else "256"
             self.files[path.replace("scheduler", "nr_requests")] = depth
+            if self.has_options:
+                self._set_options(path.replace("scheduler", "iosched/"), value)
+        if path.endswith("queue/nr_requests"):
+            depth = path.replace("nr_requests", "iosched/async_depth")
+            if depth in self.files:
+                self.files[depth] = str(int(value) * 3 // 4)
+        if path.endswith("queue/max_sectors_kb"):
+            ahead = path.replace("max_sectors_kb", "read_ahead_kb")
+            self.files[ahead] = str(max(int(self.files[ahead]), 2 * int(value)))
         if path.endswith("queue/read_ahead_kb"):
             self.files[path] = str(int(value) // 4 * 4)
         if path in (TOTAL, VM + "nr_hugepages"):
-            half = int(value) // 2
-            self._set_nodes(int(value) - half, half)
+            share = int(value) // 2
+            self._set_nodes(int(value) - share, share)
         if path.startswith(NODE):
             self._set_nodes(*(int(self.files[f"{NODE}node{n}/{POOL}"]) for n in (0, 1)))
+
+    def _set_options(self, folder: str, schedulers: str) -> None:
+        """Another scheduler comes with its own options, all as it likes them."""
+        for path in [path for path in self.files if path.startswith(folder)]:
+            del self.files[path]
+        name = next(word[1:-1] for word in schedulers.split() if word.startswith("["))
+        self.files.update({folder + option: text for option, text in OPTIONS[name].items()})
 
     def _set_nodes(self, *wanted: int) -> None:
         got = [min(pages, self.pages) for pages in wanted]
