@@ -227,7 +227,7 @@ def why_not(setting: Setting) -> str | None:
         known = setting.key in _FREQUENCY_MODULES and not setting.value
         return None if known else f"{setting.key!a} is no module of a frequency driver"
     knob_id = knob_of(setting.mechanism, setting.key)
-    if knob_id is None:
+    if knob_id is None or not KNOBS[knob_id].offered:
         return f"{setting.key!a} is no setting of ours"
     knob = KNOBS[knob_id]
     # The words of a choice without words of its own were checked when it was applied.

@@ -10,7 +10,7 @@ from tests.unit.client.peers import as_json, make_item, make_trial
 
 from aitune_backends import sentences
 from aitune_backends.helper_errors import from_reply
-from aitune_helper.persist import NOT_YET
+from aitune_helper.boot import NO_FILE, NOTHING_TELLS
 
 OPEN = as_json(make_trial()._replace(state="pending", deadline=1e9))
 STALE = as_json(make_item()._replace(status="stale", note="was 60, is 33, you want 10"))
@@ -109,11 +109,12 @@ def test_the_sentences_of_an_end() -> None:
     assert sentences.kept(make_trial(), ("/etc/f",)) == (
         "Kept. 1 setting holds until the next reboot and after it: /etc/f."
     )
-    assert NOT_YET.startswith(sentences.NOT_PERSISTENT)
-    partly = make_trial(one, two._replace(note=NOT_YET))
+    assert NO_FILE.startswith(sentences.NOT_PERSISTENT)
+    assert NOTHING_TELLS.startswith(sentences.NOT_PERSISTENT)
+    partly = make_trial(one, two._replace(note=NOTHING_TELLS))
     assert sentences.kept(partly, ("/etc/f",)) == (
         "Kept. 2 settings hold until the next reboot; 1 of them also after it: /etc/f. "
-        f"thp.enabled is {NOT_YET}."
+        f"thp.enabled is {NOTHING_TELLS}."
     )
     none = make_trial(one._replace(note="not persistent: shadowed by /etc/g:1, which sets 60"))
     assert sentences.kept(none, ("/etc/f",)) == (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import counted as counted_up
 from tests.unit.helper.conftest import OPS, Bench, StillGuardian
 from tests.unit.helper.fake_kernel import FILES, FakeKernel
 
@@ -32,6 +33,8 @@ MORE = {
             ("scaling_governor", "powersave"),
             ("scaling_available_governors", "performance powersave"),
             ("scaling_driver", "acpi-cpufreq"),
+            ("energy_performance_preference", "balance_performance"),
+            ("energy_performance_available_preferences", "performance balance_performance"),
         )
     },
     "/sys/module/acpi_cpufreq/initstate": "live",
@@ -215,13 +218,14 @@ def test_the_default_pool_goes_by_its_sysctl_name_and_nodes_by_their_paths(full:
 
 
 def test_of_two_exclusive_sysctls_the_newer_stays(full: Full) -> None:
+    """The kernel sets the other one to 0 at each write: at boot, the last line would win."""
+    full.kernel.files.update({"/proc/sys/vm/dirty_ratio": "20", "/proc/sys/vm/dirty_bytes": "0"})
+    full.keep(("vm.dirty_ratio", "", "30"), ("vm.swappiness", "", "10"))
+    trial = full.keep(("vm.dirty_bytes", "", "1073741824"))
     lasting = full.core.trials.lasting
-    full.keep(("vm.overcommit_ratio", "", "90"))
-    machine = boot.Machine(full.kernel)
-    item = full.core.plan((Change("vm.overcommit_ratio", "", "80"),), force=False).items[0]
-    assert machine.superseded(item, "vm.overcommit_kbytes")
-    assert not machine.superseded(item, "vm.swappiness")
-    assert lasting.values() == {"vm.overcommit_ratio": "90"}
+    assert lasting.values() == {"vm.dirty_bytes": "1073741824", "vm.swappiness": "10"}
+    full.keep(("vm.dirty_ratio", "", "30"), undo_of=trial.id)
+    assert lasting.values() == {"vm.dirty_ratio": "30", "vm.swappiness": "10"}
 
 
 # -- disks -----------------------------------------------------------------------------------------
@@ -503,6 +507,7 @@ def test_killed_at_the_nth_call_while_keeping_all_four(
         full.keep(("vm.swappiness", "", "33"))
         if counted() < number:
             break
+    counted_up.add("kills while keeping all four files for the boot", number - 1)
     assert messages.KEPT in outcomes
 
 
