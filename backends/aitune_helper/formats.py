@@ -63,7 +63,9 @@ Lines = dict[str, Line]
 
 def render_sysctl(lines: Mapping[str, Line], header: str = HEADER) -> str:
     """The file for sysctl.d; keys are the dotted names of sysctls."""
-    body = "".join(f"\n# {line.why}\n{key} = {line.value}\n" for key, line in sorted(lines.items()))
+    body = "".join(
+        f"\n# {plain(line.why)}\n{key} = {line.value}\n" for key, line in sorted(lines.items())
+    )
     return header.format(reader="systemd-sysctl") + body
 
 
@@ -79,7 +81,9 @@ def render_tmpfiles(lines: Mapping[str, Line], header: str = HEADER) -> str:
     alphabet has energy preferences come before governors, as they must: EBUSY under `performance`.
     """
     ordered = sorted(lines.items(), key=lambda pair: (not pair[0].startswith(_POOLS), pair[0]))
-    body = "".join(f"\n# {line.why}\nw {path} - - - - {line.value}\n" for path, line in ordered)
+    body = "".join(
+        f"\n# {plain(line.why)}\nw {path} - - - - {line.value}\n" for path, line in ordered
+    )
     return header.format(reader="systemd-tmpfiles") + body
 
 
@@ -90,7 +94,7 @@ def parse_tmpfiles(text: str) -> Lines:
 
 def render_modules(lines: Mapping[str, Line], header: str = HEADER) -> str:
     """The file for modules-load.d; keys are names of modules, values are empty."""
-    body = "".join(f"\n# {line.why}\n{name}\n" for name, line in sorted(lines.items()))
+    body = "".join(f"\n# {plain(line.why)}\n{name}\n" for name, line in sorted(lines.items()))
     return header.format(reader="systemd-modules-load") + body
 
 
@@ -108,7 +112,7 @@ def render_udev(lines: Mapping[str, Line], header: str = HEADER) -> str:
     body = ""
     for match, settings in sorted(disks.items()):
         ordered = sorted(settings, key=_udev_rank)
-        whys = "".join(f"# {attribute}: {line.why}\n" for attribute, line in ordered)
+        whys = "".join(f"# {attribute}: {plain(line.why)}\n" for attribute, line in ordered)
         sets = "".join(f', ATTR{{{attribute}}}="{line.value}"' for attribute, line in ordered)
         body += f"\n{whys}{_ON_DISKS}, {match}{sets}\n"
     return header.format(reader="udev") + body
@@ -128,6 +132,11 @@ def parse_udev(text: str) -> Lines:
                 lines[udev_key(rule[1], attribute)] = Line(value, whys.get(attribute, ""))
             whys = {}
     return lines
+
+
+def plain(text: str) -> str:
+    """Text for a comment, which can neither end it nor act on a terminal."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in text)
 
 
 def udev_match(file: str, identity: str) -> str | None:

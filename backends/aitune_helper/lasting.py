@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from aitune_helper import boot, messages, persist
-from aitune_helper.formats import MODULES, Line, Lines
+from aitune_helper.formats import MODULES, Line, Lines, plain
 from aitune_helper.knobs import KNOBS, POLICY
 from aitune_helper.varlink import Fault
 
@@ -168,7 +168,7 @@ class Lasting:
         """Every item's lines, without older ones that they make void."""
         machine = self._machine()
         day = time.strftime("%Y-%m-%d", time.gmtime(trial.started))
-        why = f"trial {trial.number}, {trial.owner_name}, {day}"
+        why = plain(f"trial {trial.number}, {trial.owner_name}, {day}")
         fresh: dict[str, Lines] = {}
         items = []
         for item in trial.items:

@@ -47,6 +47,17 @@ def test_what_is_rendered_is_read_back_and_the_order_of_lines_does_not_matter(
     assert text.isascii()
 
 
+@pytest.mark.parametrize("mechanism", sorted(SAMPLES))
+@pytest.mark.parametrize("why", ["x\ny = 1", "\x1b[2J", "\u00e4", "a\rb\u2028c\x85d"])
+def test_no_comment_ends_early_or_acts_on_a_terminal(mechanism: str, why: str) -> None:
+    key, line = next(iter(SAMPLES[mechanism].items()))
+    text = FORMATS[mechanism].render({key: line._replace(why=why)})
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert text.count("\n") == FORMATS[mechanism].render({key: line}).count("\n")
+    assert FORMATS[mechanism].parse(text).keys() == {key}
+
+
 def test_a_disk_has_one_rule_in_the_order_that_the_kernel_needs() -> None:
     rules = [line for line in formats.render_udev(SAMPLES["udev"]).splitlines() if line[:1] == "A"]
     assert rules == [

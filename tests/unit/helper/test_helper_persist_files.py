@@ -13,7 +13,7 @@ from tests import counted as counted_up
 from tests.unit.helper.conftest import OPS, Bench, StillGuardian
 from tests.unit.helper.fake_kernel import FILES, FakeKernel
 
-from aitune_helper import boot, files, messages
+from aitune_helper import boot, files, lasting, messages
 from aitune_helper.messages import Change, Trial
 from aitune_helper.places import Places
 from aitune_helper.server import Core
@@ -325,6 +325,54 @@ def test_what_nobody_reads_at_boot_is_not_written(places: Places) -> None:
 def test_who_reads_what() -> None:
     assert boot.read_here(lambda path: path == "/run/udev/control") == {"sysctl", "udev"}
     assert boot.read_here(lambda path: True) == boot.MECHANISMS
+
+
+# -- what may stand in a file ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "key", "value"),
+    [
+        ("sysctl", "kernel.core_pattern", "|/tmp/x"),
+        ("sysctl", "vm.swappiness", "010"),
+        ("tmpfiles", "/sys/kernel/uevent_helper", "/bin/x"),
+        ("udev", 'KERNEL=="sda", RUN+="/tmp/x" queue/scheduler', "none"),
+        ("modules", "evil", ""),
+    ],
+)
+def test_a_journal_cannot_be_made_to_say_what_apply_could_not_write(
+    full: Full, mechanism: str, key: str, value: str
+) -> None:
+    pair = {"before": None, "after": [value, "trial 1, ops, 2023-11-14"]}
+    changes = lasting.changes_of({lasting.AT_BOOT: {mechanism: {key: pair}, "shell": {}}})
+    assert list(changes) == [mechanism]
+    with pytest.raises(Fault) as raised:
+        full.core.trials.lasting.finish(changes)
+    assert raised.value.error.endswith(".PersistRefused")
+    assert full.texts() == {}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        {"at_boot": 3},
+        {"at_boot": {"sysctl": []}},
+        {"at_boot": {"sysctl": {"vm.swappiness": 1}}},
+    ],
+)
+def test_a_line_of_the_journal_of_another_shape_changes_nothing(
+    full: Full, entry: dict[str, object]
+) -> None:
+    assert full.core.trials.lasting.finish(lasting.changes_of(entry)) == ()
+
+
+def test_a_name_that_no_file_can_hold_is_written_plainly(full: Full) -> None:
+    full_name = OPS._replace(name="op\u00e9\n")
+    wanted = full.wanted(("vm.swappiness", "", "10"))._replace(persist=True)
+    trial = full.core.apply(wanted, full_name)
+    assert full.core.trials.keep(trial.id, full_name, persist=True).trial.persisted == "yes"
+    assert "# trial 1, op??, 2023-11-14\n" in full.texts()["sysctl"]
 
 
 # -- files that are not ours, and places that cannot be written ------------------------------------
