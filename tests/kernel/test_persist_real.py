@@ -66,8 +66,8 @@ def chosen(path: Path) -> str:
 def loop(tmp_path: Path) -> Iterator[str]:
     """A loop device over a file whose name is hostile; its queue is put back before it goes."""
     image = tmp_path / HOSTILE
-    with image.open("wb") as file:
-        file.truncate(4 << 20)
+    with image.open("wb") as empty:
+        empty.truncate(4 << 20)
     found = subprocess.run(
         ["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False
     )

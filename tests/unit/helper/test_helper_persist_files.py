@@ -14,6 +14,7 @@ from tests.unit.helper.conftest import OPS, Bench, StillGuardian
 from tests.unit.helper.fake_kernel import FILES, FakeKernel
 
 from aitune_helper import boot, files, lasting, messages
+from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import Change, Trial
 from aitune_helper.places import Places
 from aitune_helper.server import Core
@@ -174,7 +175,7 @@ def test_unpersist_takes_out_by_knob_or_target(
     assert sorted(said) == rest
     for name in names:
         if name in ("thp.enabled", "block.scheduler"):
-            assert boot.KNOBS[name].path.rpartition("/")[2] not in "".join(said.values())
+            assert KNOBS[name].path.rpartition("/")[2] not in "".join(said.values())
 
 
 def test_a_plan_says_what_is_set_at_boot_by_any_file(full: Full) -> None:
