@@ -66,7 +66,7 @@ class Owners:
         owner = self.of(knob, instance)
         if owner is None:
             return UNSAID
-        if self.errors or not owner.certain:
+        if not owner.certain or any(_kind(path) == _kind(owner.file) for path in self.errors):
             return MAYBE
         if owner.value != value:
             return NO
@@ -106,6 +106,11 @@ def read_owners(host: Host, ours: Mapping[str, str] | None = None) -> Owners:
             if machine.modules(target.instance, owner.value, KNOBS[target.knob])
         ),
     )
+
+
+def _kind(path: str) -> str:
+    """The directory of a file without what is above it: `tmpfiles.d`."""
+    return path.split("/")[-2]
 
 
 def _by_sysctl(winners: Mapping[str, Owner], default_pool: str) -> Iterator[tuple[Target, Owner]]:
