@@ -14,7 +14,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from aitune_helper import files, messages
+from aitune_helper import files, messages, past
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PublicState, Trial
 
@@ -89,8 +89,9 @@ class Record(NamedTuple):
     kept: dict[str, object] | None = None
 
     def to_bytes(self) -> bytes:
-        """As JSON."""
-        return json.dumps(messages.to_object(self), separators=(",", ":")).encode("ascii")
+        """As a line like those of the journal: a wrong old value must not be written."""
+        made = messages.to_object(self)
+        return past.encode(made if isinstance(made, dict) else {})
 
 
 class LockedError(Exception):
@@ -236,10 +237,15 @@ def _parse_record(data: bytes) -> Record:
         NewerError: It is of a later version, or names a knob that is not in our table.
         ValueError: It is no record.
     """
-    value = json.loads(data)
-    if not isinstance(value, dict) or not isinstance(value.get("version"), int):
+    # The first version had no checksum.
+    is_first = data.startswith(b"{")
+    value: object = json.loads(data) if is_first else past.decode(data.rstrip(b"\n"))
+    version = value.get("version") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(version, int):
         raise ValueError("not a record")
-    if value["version"] > RECORD_VERSION:
+    if is_first != (version == 1):
+        raise ValueError("a record without its checksum")
+    if version > RECORD_VERSION:
         raise NewerError
     boot_id, slots, switches = value.get("boot_id"), value.get("slots"), value.get("switches", 0)
     if not isinstance(boot_id, str) or not isinstance(slots, list) or not isinstance(switches, int):
@@ -252,7 +258,7 @@ def _parse_record(data: bytes) -> Record:
     parsed = tuple(messages.from_object(Slot, slot) for slot in slots)
     if any(slot.knob not in KNOBS for slot in parsed):
         raise NewerError
-    if value["version"] == 1:
+    if is_first:
         parsed = _marked(parsed, value.get("step"))
     return Record(RECORD_VERSION, boot_id, trial, parsed, terms, switches, kept)
 

@@ -315,8 +315,6 @@ def test_a_restart_puts_an_overdue_trial_back_and_says_so(bench: Bench) -> None:
 
 def test_a_trial_of_another_boot_is_ended_by_reboot(bench: Bench) -> None:
     trial = bench.apply(("vm.swappiness", "", "10"))
-    text = Path(bench.places.trial).read_text()
-    Path(bench.places.trial).write_text(text.replace(bench.core.trials.state.boot_id, "earlier"))
     journal = bench.core.trials.journal
     bench.core.trials.state.boot_id = "later"
     bench.core.trials.recover()
