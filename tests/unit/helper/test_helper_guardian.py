@@ -385,3 +385,14 @@ def test_the_guardian_of_a_service_is_locked_in_memory_and_confined_before_it_wa
     monkeypatch.setattr(program, "watch", lambda *_: order.append("watch"))
     program._guard(Origin("/x/helper.pyz", ""))
     assert order == ["stay", "sandbox", "watch"]
+
+
+def test_a_plan_after_an_apply_does_not_wait_for_the_guardian(core: Core) -> None:
+    """It looked whether the guardian was gone, for as long as an answer may take: five seconds."""
+    trial = apply(core, 30.0)
+    watching = core.guardian
+    assert isinstance(watching, ProcessGuardian)
+    link = watching._link
+    watching.meet()
+    assert watching._link is link, "it was taken for gone, and left"
+    core.trials.revert(trial.id, OPS)
