@@ -7,13 +7,14 @@ anybody may know of trials without one. `RealLink` goes through sudo; the demo h
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from aitune_backends import elevation, helper_errors, journal_file
 from aitune_backends.channel import Channel, ChannelError
 from aitune_backends.helper_bundle import bundle, bundle_sha256
 from aitune_backends.helper_errors import HelperError, NotElevated, NotInstalled
 from aitune_backends.public_state import PUBLIC, PublicFile
+from aitune_backends.replies import Files, Kept, Planned, Step, Tested, Tried, objects, read
 from aitune_helper import VERSION, knobs
 from aitune_helper.messages import (
     INTERFACE,
@@ -26,8 +27,6 @@ from aitune_helper.messages import (
     Past,
     Plan,
     Trial,
-    from_object,
-    to_object,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ __all__ = [
     "bundle_sha256",
 ]
 
-R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any record of the protocol
 CLIENT = "aitune-tui"
 
 
@@ -64,33 +62,6 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, trial: Trial) -> None:
         super().__init__()
         self.trial = trial
-
-
-class _Planned(NamedTuple):
-    plan: Plan
-
-
-class _Tried(NamedTuple):
-    trial: Trial
-
-
-class _Kept(NamedTuple):
-    trial: Trial
-    files: tuple[str, ...]
-
-
-class _Files(NamedTuple):
-    files: tuple[str, ...]
-
-
-class _Tested(NamedTuple):
-    attempts: tuple[Attempt, ...]
-
-
-class _Step(NamedTuple):
-    done: int
-    total: int
-    item: Item
 
 
 class Session:
@@ -127,7 +98,7 @@ class Session:
         self._greeted = False
         try:
             reply, _ = self._exchange("Hello", greeting, timeout=hello_timeout, at_once=True)
-            self.hello: HelloReply = _read(HelloReply, reply)
+            self.hello: HelloReply = read(HelloReply, reply)
             self._greeted = True
         except BaseException:
             self.close()
@@ -155,8 +126,8 @@ class Session:
         self, changes: Sequence[Change], force: bool = False, *, arms: Sequence[ArmChanges] = ()
     ) -> Plan:
         """Check changes, or the arms of a comparison, against the machine; writes nothing."""
-        asked = {"changes": _objects(changes), "force": force, "arms": _objects(arms)}
-        return _read(_Planned, self._call("Plan", asked)).plan
+        asked = {"changes": objects(changes), "force": force, "arms": objects(arms)}
+        return read(Planned, self._call("Plan", asked)).plan
 
     def apply(
         self,
@@ -199,7 +170,7 @@ class Session:
         if self.hello.knob_hash != knobs.table_hash():
             raise helper_errors.outdated()
         parameters: dict[str, object] = {
-            "changes": _objects(changes),
+            "changes": objects(changes),
             "plan_hash": plan_hash,
             "ttl_s": float(ttl_s),
             "on_partial": on_partial,
@@ -208,7 +179,7 @@ class Session:
             "title": title,
             "force": force,
             "undo_of": undo_of,
-            "arms": _objects(arms),
+            "arms": objects(arms),
         }
         return self._write("Apply", parameters, progress)
 
@@ -238,7 +209,7 @@ class Session:
     ) -> Trial:
         """Make a call that writes, which Ctrl-C stops between two steps."""
         reply, stopped = self._exchange(method, parameters, progress=progress, cancel=True)
-        trial = _read(_Tried, reply).trial
+        trial = read(Tried, reply).trial
         if stopped:
             if trial.state == PENDING:  # the last write was quicker than the key
                 trial = self.revert(trial.id)
@@ -247,7 +218,7 @@ class Session:
 
     def extend(self, id: str, ttl_s: float) -> Trial:  # noqa: A002 - the protocol's own word
         """Give an open trial more time."""
-        return _read(_Tried, self._call("Extend", {"id": id, "ttl_s": float(ttl_s)})).trial
+        return read(Tried, self._call("Extend", {"id": id, "ttl_s": float(ttl_s)})).trial
 
     def keep(
         self,
@@ -262,12 +233,12 @@ class Session:
         out as wanted, nothing is kept, and the trial comes back as `reverted`.
         """
         reply = self._call("Keep", {"id": id, "persist": persist, "arm": arm})
-        kept = _read(_Kept, reply)
+        kept = read(Kept, reply)
         return kept.trial, kept.files
 
     def revert(self, id: str) -> Trial:  # noqa: A002 - the protocol's own word
         """Put an open trial back."""
-        return _read(_Tried, self._call("Revert", {"id": id})).trial
+        return read(Tried, self._call("Revert", {"id": id})).trial
 
     def history(self, limit: int) -> Past:
         """The last trials in the journal, the newest first."""
@@ -280,7 +251,7 @@ class Session:
     def history_page(self, limit: int, before: int = 0) -> Past:
         """The trials below a number (0: the newest), as many as the helper gives at once."""
         only = {"before": before} if before else {}  # an earlier helper does not know it
-        page = _read(Past, self._call("History", {"limit": limit, **only}))
+        page = read(Past, self._call("History", {"limit": limit, **only}))
         if len(page.accounts) != len(page.trials):
             raise helper_errors.malformed("a history that does not say who")
         return page
@@ -288,7 +259,7 @@ class Session:
     def unpersist(self, knob_ids: Sequence[str]) -> tuple[str, ...]:
         """Take knobs out of the files that set them at boot; returns the files changed."""
         reply = self._call("Unpersist", {"knobs": list(knob_ids)})
-        return _read(_Files, reply).files
+        return read(Files, reply).files
 
     def act(self, action: str) -> None:
         """Have the kernel do something once; nothing can take it back."""
@@ -296,7 +267,7 @@ class Session:
 
     def self_test(self) -> tuple[Attempt, ...]:
         """Let the helper try to break out of its sandbox; empty where it has none."""
-        return _read(_Tested, self._call("SelfTest", {})).attempts
+        return read(Tested, self._call("SelfTest", {})).attempts
 
     def cancel(self) -> None:
         """Ask a running `apply` of another thread to stop and to put back what it wrote."""
@@ -395,7 +366,7 @@ class Session:
             if not reply.get("continues"):
                 return given, stopped
             if progress is not None:
-                progress(*_read(_Step, given.get("progress")))
+                progress(*read(Step, given.get("progress")))
 
     def _gone(self, error: ChannelError) -> HelperError:
         said = self._child.last_words() if self._child is not None else ""
@@ -465,14 +436,3 @@ def _start(command: Sequence[str], hello_timeout: float | None, *, by_sudo: bool
         if by_sudo and error.code == "no-answer" and child.is_refused_sudo():
             raise elevation.not_granted(child.last_words()) from error
         raise
-
-
-def _objects(records: Sequence[Change] | Sequence[ArmChanges]) -> list[object]:
-    return [to_object(record) for record in records]
-
-
-def _read(record: type[R], reply: object) -> R:
-    try:
-        return from_object(record, reply)
-    except ValueError as error:
-        raise helper_errors.malformed(error) from error
