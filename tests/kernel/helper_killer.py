@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.kernel.helper_runner import NoGuardian, make_core, make_trials, parse, places_in
 
-from aitune_helper import apply, guardian, kernelfs, messages, plan
+from aitune_helper import apply, guardian, kernelfs, messages, plan, writing
 from aitune_helper.kernelfs import RealKernel
 from aitune_helper.knobs import KNOBS
-from aitune_helper.messages import Caller
+from aitune_helper.messages import ArmChanges, Caller
 from aitune_helper.state import LockedError, hold
 
 if TYPE_CHECKING:
@@ -142,6 +142,12 @@ class Station:
         wanted = apply.Wanted(changes, core.plan(changes, force=False).hash, ttl_s)
         return core.apply(wanted._replace(**named), ROOT)  # type: ignore[arg-type]
 
+    def compare(self, core: Core, ttl_s: float) -> Trial:
+        """Open a comparison of the machine as it is with what is wanted; the former is in force."""
+        arms = (ArmChanges("A", ()), ArmChanges("B", tuple(parse(text) for text in self.texts)))
+        wanted = apply.Wanted((), core.plan((), force=False, arms=arms).hash, ttl_s, arms=arms)
+        return core.apply(wanted, ROOT)
+
     def keep(self, core: Core, trial: Trial | None) -> None:
         assert trial is not None
         core.trials.keep(trial.id, ROOT, persist=False)
@@ -194,6 +200,13 @@ def _kept_before(station: Station, core: Core) -> None:
     station.set_back()
 
 
+def _there_and_back(station: Station, core: Core) -> None:
+    del station
+    trial_id = _pending(core)
+    for arm in ("B", "A", "B"):
+        core.switch(trial_id, arm, ROOT)
+
+
 def _watch(station: Station, core: Core) -> None:
     """What a guardian does with a trial whose time is over."""
     del core
@@ -212,8 +225,22 @@ OPERATIONS = {
     "extend": Operation(
         lambda station, core: core.extend(_pending(core), 2 * TTL_S, ROOT), _open
     ),
+    "switch": Operation(
+        lambda station, core: core.switch(_pending(core), "B", ROOT),
+        lambda station, core: station.compare(core, OPEN_S),
+    ),
+    "switch there and back": Operation(
+        _there_and_back, lambda station, core: station.compare(core, OPEN_S)
+    ),
+    "keep an arm": Operation(
+        lambda station, core: core.keep(_pending(core), ROOT, persist=True, arm="B"),
+        lambda station, core: station.compare(core, OPEN_S),
+    ),
     "undo": Operation(lambda station, core: station.undo(core), first=_kept),
-    "unpersist": Operation(lambda station, core: core.trials.unpersist((), ROOT), first=_kept),
+    # It has no record that a guardian could find: what was killed is finished at the next start.
+    "unpersist": Operation(
+        lambda station, core: core.trials.unpersist((), ROOT), first=_kept, guarded=False
+    ),
     "deadline": Operation(
         _watch, lambda station, core: station.open(core, TTL_S), guarded=False
     ),
@@ -388,7 +415,7 @@ def _differences(then: State, now: State) -> object:
 
 
 def main() -> None:
-    apply.STEP_GRACE_S = STEP_GRACE_S
+    writing.STEP_GRACE_S = STEP_GRACE_S
     base, names, *texts = sys.argv[1:]
     Path(base).mkdir()
     station = Station(base + "/station", texts)

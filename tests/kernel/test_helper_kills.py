@@ -34,14 +34,14 @@ QUEUE = ("scheduler", "nr_requests", "read_ahead_kb")
 PATIENCE_S = 500
 # What each worker does. Some settings can last, and only those can be persisted.
 SHARES = (
-    ("overcommit_memory", ("apply", "keep")),
-    ("overcommit_ratio", ("undo", "extend")),
-    ("swappiness", ("keep with persist", "keep with persist again", "unpersist")),
-    ("nr_hugepages", ("apply, rolled back", "revert")),
-    ("", ("apply", "deadline")),
-    ("", ("apply, rolled back", "revert")),
+    ("overcommit_memory", ("apply", "keep", "switch", "switch there and back")),
+    ("overcommit_ratio", ("undo", "extend", "apply", "keep an arm")),
+    ("swappiness", ("keep with persist", "keep with persist again", "unpersist", "undo")),
+    ("nr_hugepages", ("apply, rolled back", "apply", "revert", "switch")),
+    ("", ("apply", "deadline", "switch there and back")),
+    ("", ("apply, rolled back", "revert", "switch", "keep an arm")),
 )
-POINTS_MIN = 100
+POINTS_MIN = 1000
 
 
 @pytest.fixture
