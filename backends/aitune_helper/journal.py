@@ -159,7 +159,7 @@ class Journal:
 
     def _open(self) -> int:
         """Open for appending; a new file gets its mode, its group and a lasting name."""
-        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             return os.open(self._path, flags)
         except FileNotFoundError:
@@ -200,7 +200,7 @@ def _integer(value: object) -> int:
 def _last_line(path: str) -> tuple[Entry | None, int]:
     """The last whole line of one file, read from its end, and the size of the file."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None, 0
     try:
