@@ -40,7 +40,8 @@ INTERPRETERS = (
 )
 # Isolated from the environment and the working directory, no site packages, nothing compiled.
 FLAGS = ("-I", "-S", "-B")
-ROOT_COPIES = Path("/run/aitune/bin")
+# Not below /run/aitune, which the confined helper may write: it must not reach its own code.
+ROOT_COPIES = Path("/run/aitune-bin")
 PROMPT = "[aitune-tui] password for %p: "
 
 HELLO_TIMEOUT_S = 30.0

@@ -27,7 +27,7 @@ import pytest
 from aitune_backends import elevation, installer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NAME = f"aitune-test-{os.getpid()}"
 PASSWORD = "correct horse 17"  # noqa: S105 - of an account that lives for a test
@@ -78,11 +78,12 @@ class Terminal:
 
     def close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            self.hang_up()
         if self.pid:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
+            self.pid = 0
 
     def _read(self) -> bytes:
         try:
@@ -118,16 +119,24 @@ class FreshUser:
 
     def may(self, rule: str) -> None:
         """Give the account this right, as `ALL=(root) NOPASSWD: ALL`, and no other."""
-        RULE.write_text(f"{rule}\n" if rule else "")
+        text = f"{rule}\n" if rule else ""
+        # Checked before it lies where sudo reads: a file it cannot read stops sudo for everybody.
+        subprocess.run(["visudo", "-cqf", "-"], input=text, text=True, check=True)
+        RULE.write_text(text)
         RULE.chmod(0o440)
-        subprocess.run(["visudo", "-cqf", str(RULE)], check=True)
 
-    def may_use_the_helper(self, *, password: bool) -> None:
-        """Give it the very line that `helper status` prints, for itself instead of a group."""
+    def may_use_the_helper(self, *, password: bool, defaults: Sequence[str] = ()) -> None:
+        """Give it the very line that `helper status` prints, for itself instead of a group.
+
+        Args:
+            password: Whether sudo asks for it, each time.
+            defaults: How the site has set sudo up for this account: `use_pty`, `requiretty` …
+        """
         command = " ".join(installer.status().command)
         tag = "" if password else "NOPASSWD: "
-        defaults = f"Defaults:{NAME} timestamp_timeout=0\n" if password else ""
-        self.may(f"{defaults}{NAME} ALL=(root) {tag}{command}")
+        told = [*defaults, *(["timestamp_timeout=0"] if password else [])]
+        lines = [f"Defaults:{NAME} {option}" for option in told]
+        self.may("\n".join([*lines, f"{NAME} ALL=(root) {tag}{command}"]))
 
     def run(self, *arguments: str, code: str = _START) -> subprocess.CompletedProcess[str]:
         """Run the command line without any terminal."""

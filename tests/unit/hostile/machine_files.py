@@ -1,8 +1,9 @@
-"""A machine whose every text is hostile: the files of a capture, made from one string."""
+"""A machine whose every text is hostile: the files of a capture, made from a few strings."""
 
 from __future__ import annotations
 
 import os
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,10 +76,13 @@ NAMES = (
 )
 
 
-def write(root: Path, text: bytes) -> Path:
-    """Write the machine below a directory that does not exist yet, and return that."""
-    name = text.replace(b"/", b"!").replace(b"\0", b"?")[:_NAME_MAX]
-    for path, body in FILES.items():
+def write(root: Path, *texts: bytes) -> Path:
+    """Write the machine below a directory that does not exist yet, and return that.
+
+    Of several texts each file takes the next one, and the names the first.
+    """
+    name = texts[0].replace(b"/", b"!").replace(b"\0", b"?")[:_NAME_MAX]
+    for (path, body), text in zip(FILES.items(), cycle(texts), strict=False):
         _put(root, os.fsencode(path).replace(b"%s", name), body.replace(b"%s", text))
     for path in NAMES:
         body = b"vm.swappiness = 7\n" if path.endswith(".conf") else b"1\n"
