@@ -9,10 +9,10 @@ import os
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import arms, messages, plan, slots, writing
+from aitune_helper.faults import refused, unavailable
 from aitune_helper.journal import CorruptJournalError
 from aitune_helper.messages import ArmChanges, Change, Trial
 from aitune_helper.state import RECORD_VERSION, Record, Terms
-from aitune_helper.trial import refused, unavailable
 from aitune_helper.varlink import Fault
 from aitune_helper.writing import Progress, Writing
 

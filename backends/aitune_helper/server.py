@@ -13,14 +13,25 @@ import select
 import time
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import VERSION, apply, boot, callers, knobs, messages, requests, varlink
+from aitune_helper import (
+    VERSION,
+    apply,
+    boot,
+    callers,
+    knobs,
+    messages,
+    recovery,
+    requests,
+    varlink,
+)
 from aitune_helper.actions import ACTIONS
+from aitune_helper.faults import refused, unavailable
 from aitune_helper.guardian import ThreadGuardian
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Attempt, Caller, HelloReply, Item, Layer, Plan, Trial
 from aitune_helper.places import journal_group, prepare
 from aitune_helper.state import boottime
-from aitune_helper.trial import Kept, Trials, refused, unavailable
+from aitune_helper.trial import Kept, Trials
 from aitune_helper.varlink import Call, Fault, FrameError, Object
 
 if TYPE_CHECKING:
@@ -88,7 +99,7 @@ class Core:
         self._sandbox = sandbox
         self.self_test = self_test
         self.guardian.start()
-        self.trials.recover()
+        recovery.recover(self.trials)
 
     def close(self) -> None:
         """Let go of the guardian; it goes on if a trial is open."""

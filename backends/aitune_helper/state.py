@@ -101,6 +101,12 @@ class LockedError(Exception):
 class NewerError(Exception):
     """The record is of a newer helper: it is for that one, and its guardian, to read."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "a newer helper has a trial open here: that one, or its guardian, keeps it or puts it "
+            "back; until then this helper writes nothing"
+        )
+
 
 class CorruptError(Exception):
     """A state file is not what we wrote; `path` is where it was moved."""
@@ -174,6 +180,14 @@ class State:
     def write(self, record: Record, *, sync: bool = False) -> None:
         """Replace the record; `sync` before the first write to the kernel."""
         files.replace_file(self._places.trial, record.to_bytes(), 0o600, sync=sync)
+
+    def renew(self, record: Record) -> None:
+        """Replace the record where that is no condition of what follows; a failure is said."""
+        try:
+            self.write(record)
+        except OSError as error:
+            number = record.trial.number
+            loud(f"the record of trial {number} cannot be renewed: {error.strerror}")
 
     def drop(self) -> None:
         """Remove the record: the trial is over."""

@@ -1,4 +1,4 @@
-"""The one open trial of a machine, and how it ends: extended, kept, put back, recovered.
+"""The one open trial of a machine, and how it ends: extended, kept, put back.
 
 Everything that changes something happens under the lock, so that helper, guardian and a second
 helper never act at once. Whoever comes first after a deadline puts things back, and it is the same
@@ -11,7 +11,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from aitune_helper import arms, boot, files, lasting, messages, plan, restore
+from aitune_helper import arms, boot, files, lasting, messages, restore
+from aitune_helper.faults import refused, unavailable
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.messages import Caller, Trial
 from aitune_helper.state import (
@@ -37,15 +38,9 @@ if TYPE_CHECKING:
 LOCK_WAIT_S = 1.0
 STUCK_S = 5.0
 
-_OPEN = (messages.APPLYING, messages.PENDING)
-NEWER = (
-    "a newer helper has a trial open here: it is kept or put back by that one, or by its guardian; "
-    "until then this helper writes nothing"
-)
-
+OPEN = (messages.APPLYING, messages.PENDING)
 
 GUARDIAN = Caller(0, "guardian", attested=True)
-RECOVERY = Caller(0, "recovery", attested=True)
 
 
 class Kept(NamedTuple):
@@ -53,17 +48,6 @@ class Kept(NamedTuple):
 
     trial: Trial
     files: tuple[str, ...]
-
-
-def refused(knob: str, instance: str, reason: str) -> Fault:
-    """The answer to something that may not be."""
-    return Fault("Refused", {"knob": knob, "instance": instance, "reason": reason})
-
-
-def unavailable(error: Exception) -> Fault:
-    """The answer where journal or record cannot be written."""
-    reason = plan.error_name(error) if isinstance(error, OSError) else "the journal is damaged"
-    return Fault("JournalUnavailable", {"reason": reason})
 
 
 class Trials:
@@ -81,6 +65,7 @@ class Trials:
     Attributes:
         lasting: The files that set at boot what was kept.
         notices: Sentences for the operator on what was found damaged.
+        newer: What to say where the record, when last read, was one of a newer helper; else "".
     """
 
     def __init__(
@@ -102,7 +87,7 @@ class Trials:
         self.notices: list[str] = []
         self.lasting = lasting.Lasting(kernel, places, journal, readers)
         self._corrupt = ""
-        self._is_newer = False
+        self.newer = ""
 
     def current(self) -> Record | None:
         """The record of this boot's open trial, or None; a damaged one is moved aside, loudly.
@@ -110,7 +95,7 @@ class Trials:
         Raises:
             OSError: It cannot be read: nobody knows what is open.
         """
-        record = self._read()
+        record = self.record()
         return record if record is not None and record.boot_id == self.state.boot_id else None
 
     def pending(self) -> Trial | None:
@@ -118,7 +103,7 @@ class Trials:
         try:
             record = self.current()
         except OSError as error:
-            self._notice(f"the record of a trial cannot be read: {error.strerror}")
+            self.notice(f"the record of a trial cannot be read: {error.strerror}")
             return None
         return record.trial if record is not None else None
 
@@ -137,9 +122,9 @@ class Trials:
         """
         try:
             with self.state.locked(LOCK_WAIT_S):
-                self._read()
-                if self._is_newer:
-                    raise refused("", "", NEWER)
+                self.record()
+                if self.newer:
+                    raise refused("", "", self.newer)
                 yield
         except LockedError:
             raise Fault("Busy", {"trial": messages.to_object(self.pending())}) from None
@@ -152,7 +137,7 @@ class Trials:
         Args:
             but_of: Whose own trial is no obstacle; None lets none be open.
         """
-        self._close_what_is_over()
+        self.close_what_is_over()
         record = self.current()
         if record is not None and (but_of is None or record.trial.owner_uid != but_of.uid):
             raise Fault("Busy", {"trial": messages.to_object(record.trial)})
@@ -172,7 +157,7 @@ class Trials:
         """End a trial before its first write."""
         self.state.drop()
         trial = record.trial._replace(state=messages.REVERTED_TRIAL, deadline=None)
-        self._note_if_possible("withdrawn", trial, caller)
+        self.note_if_possible("withdrawn", trial, caller)
 
     def check_files(self, items: tuple[Item, ...], *, persist: bool, undo_of: str | None) -> None:
         """Raise before anything is written where keeping would fail over a file."""
@@ -217,7 +202,7 @@ class Trials:
         Raises:
             Fault: `NothingPending`, `Expired`, `NotYours`.
         """
-        self._close_what_is_over()
+        self.close_what_is_over()
         record = self._open_record(trial_id, caller)
         if record.trial.owner_uid != caller.uid:
             raise Fault("NotYours", {"trial": messages.to_object(record.trial)})
@@ -248,7 +233,7 @@ class Trials:
                 whatever `first` raises.
         """
         with self.locked():
-            self._close_what_is_over()
+            self.close_what_is_over()
             ended = self._ended(trial_id)
             if ended is not None and ended.state == messages.KEPT:
                 return Kept(ended, ())
@@ -267,10 +252,7 @@ class Trials:
             except (OSError, CorruptJournalError) as error:
                 raise unavailable(error) from error
             # From here on the journal need not be readable for keeping to be finished.
-            try:
-                self.state.write(record._replace(trial=trial, kept=body))
-            except OSError as error:
-                loud(f"the record of trial {trial.number} cannot be renewed: {error.strerror}")
+            self.state.renew(record._replace(trial=trial, kept=body))
             return self._finish_keep(trial, decision.changes, caller)
 
     def revert(self, trial_id: str, caller: Caller) -> Trial:
@@ -280,7 +262,7 @@ class Trials:
             Fault: `NothingPending`, `Busy`.
         """
         with self.locked():
-            self._close_what_is_over()
+            self.close_what_is_over()
             record = self.current()
             if record is not None and record.trial.id == trial_id:
                 return self.put_back(record, caller)
@@ -297,7 +279,7 @@ class Trials:
         """
         try:
             with self.state.locked(STUCK_S):
-                return self._close_what_is_over()
+                return self.close_what_is_over()
         except LockedError:
             record = self.current()
             if record is None or self.left(record) > 0:
@@ -305,28 +287,7 @@ class Trials:
             loud("the lock is still held after a deadline: its holder is killed")
             self.state.kill_holder()
         with self.state.locked(STUCK_S):
-            return self._close_what_is_over()
-
-    def recover(self) -> None:
-        """At every start: put back what is overdue, close what ended without a word.
-
-        Where another holds the lock, it is they who do that.
-        """
-        try:
-            with self.state.locked(0.0):
-                self._check_journal()
-                ended = self._close_what_is_over()
-                if ended is not None and ended.state == messages.REVERTED_TRIAL:
-                    self._notice(f"trial {ended.number} was overdue and is put back now")
-                self._close_in_journal()
-                self._finish_unpersist()
-                if self.state.public().pending is not None and self.current() is None:
-                    self.state.publish(None)
-        except LockedError:
-            pass
-        except OSError as error:
-            self._notice(f"what is open cannot be told: {error.strerror}")
-        self._tell_of_damage()
+            return self.close_what_is_over()
 
     def unpersist(self, knobs: tuple[str, ...], caller: Caller) -> tuple[str, ...]:
         """Take lines out of our files, all of them if none is named; the kernel is not touched.
@@ -350,24 +311,10 @@ class Trials:
                     self.journal.append("not_unpersisted", {"caller": noted["caller"]})
                 raise
 
-    def _finish_unpersist(self) -> None:
-        """Do what the journal's last line says was taken out; done again, it changes nothing."""
-        try:
-            last = self.journal.last() or {}
-            if last.get("event") == "unpersist":
-                self.lasting.finish(lasting.changes_of(last))
-        except Fault as fault:
-            self._notice(
-                "{path} still says what was taken out: {reason}".format(**fault.parameters)
-            )
-        except CorruptJournalError:
-            pass  # said already
-
     def put_back(self, record: Record, caller: Caller) -> Trial:
         """Put back every value of a record; never stops half-way. The lock is held."""
         settled = restore.settle(self.kernel, record.slots)
-        with contextlib.suppress(OSError):
-            self.state.write(record._replace(slots=settled))
+        self.state.renew(record._replace(slots=settled))
         fates = restore.put_back(self.kernel, settled)
         trial = record.trial._replace(
             state=messages.REVERTED_TRIAL,
@@ -375,7 +322,7 @@ class Trials:
             items=restore.outcome(self.kernel, record.trial.items, settled, fates),
             complete=all(fate.status == messages.REVERTED for fate in fates.values()),
         )
-        self._note_if_possible("reverted", trial, caller)
+        self.note_if_possible("reverted", trial, caller)
         self._end(trial)
         return trial
 
@@ -392,21 +339,21 @@ class Trials:
             items = lasting.failed(trial.items, failure)
             trial = trial._replace(persisted="failed", items=items)
         if trial.persisted != "no":
-            self._note_if_possible("persisted", trial, caller)
+            self.note_if_possible("persisted", trial, caller)
         self._end(trial)
         return Kept(trial, written)
 
-    def _read(self) -> Record | None:
+    def record(self) -> Record | None:
         """The record, of whatever boot; one of a newer helper is left to that one's guardian."""
-        self._is_newer = False
+        self.newer = ""
         try:
             return self.state.read()
-        except NewerError:
-            self._is_newer = True
-            self._notice(NEWER)
+        except NewerError as error:
+            self.newer = str(error)
+            self.notice(self.newer)
         except CorruptError as error:
             self._corrupt = error.path
-            self._tell_of_damage()
+            self.tell_of_damage()
             self.state.publish(None)
         return None
 
@@ -415,7 +362,7 @@ class Trials:
         self.state.publish(None, ended=trial)
         self.state.drop()
 
-    def _close_what_is_over(self) -> Trial | None:
+    def close_what_is_over(self) -> Trial | None:
         """End what the clock, or a line in the journal, has ended already; the lock is held.
 
         Returns:
@@ -458,7 +405,7 @@ class Trials:
             if trial.id == trial_id:
                 return trial
         known = self.journal.trial(trial_id)
-        return known if known is not None and known.state not in _OPEN else None
+        return known if known is not None and known.state not in OPEN else None
 
     def _ended_in_journal(self, trial_id: str) -> Trial | None:
         """The trial as it ended, if that is the journal's last word."""
@@ -466,49 +413,17 @@ class Trials:
             last = messages.from_object(Trial, (self.journal.last() or {}).get("trial"))
         except (OSError, ValueError, CorruptJournalError):
             return None
-        return last if last.id == trial_id and last.state not in _OPEN else None
+        return last if last.id == trial_id and last.state not in OPEN else None
 
-    def _close_in_journal(self) -> None:
-        """End what is open in the journal alone: a reboot ended it, or the journal was not told.
-
-        The record is there before the first write and until the last is undone, so without one
-        everything is back; whether it is gets looked at all the same.
-        """
-        record = self._read()
-        if record is not None and record.boot_id != self.state.boot_id:
-            self.state.drop()
-        past = self.journal.history(1)
-        if not past.trials or past.trials[0].state not in _OPEN:
-            return
-        trial = past.trials[0]._replace(deadline=None)
-        if past.accounts[0].boot_id != self.state.boot_id:
-            trial = trial._replace(state=messages.ENDED_BY_REBOOT)
-            self._note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
-            self.state.publish(None, ended=trial)
-        elif record is None and not self._is_newer and not self.state.damaged():
-            back = restore.is_back(self.kernel, trial.items)
-            trial = trial._replace(state=messages.REVERTED_TRIAL, complete=back)
-            self._note_if_possible("closed", trial, RECOVERY)
-            self.state.publish(None, ended=trial)
-
-    def _tell_of_damage(self) -> None:
+    def tell_of_damage(self) -> None:
         """Name what was moved aside, by whomever, until somebody has taken it away."""
         for path in self.state.damaged():
-            self._notice(
+            self.notice(
                 f"the record of a trial was damaged and is now {path}: what that trial changed is "
                 "not put back"
             )
         for path in files.moved_aside(self.journal.path):
-            self._notice(f"the journal was damaged and is now {path}")
-
-    def _check_journal(self) -> None:
-        """Move a journal without one whole line aside, loudly."""
-        try:
-            self.journal.last()
-        except CorruptJournalError:
-            self.journal.set_aside()
-        except OSError as error:
-            self._notice(f"the journal cannot be read: {error.strerror}")
+            self.notice(f"the journal was damaged and is now {path}")
 
     def _entry(self, trial: Trial, caller: Caller, more: dict[str, object]) -> dict[str, object]:
         return {
@@ -520,14 +435,15 @@ class Trials:
             **more,
         }
 
-    def _note_if_possible(self, event: str, trial: Trial, caller: Caller) -> None:
+    def note_if_possible(self, event: str, trial: Trial, caller: Caller) -> None:
         """Write a line; going back is never refused for want of a journal."""
         try:
             self.note(event, trial, caller)
         except (OSError, CorruptJournalError) as error:
             loud(f"trial {trial.number} {event}, but the journal cannot be written: {error}")
 
-    def _notice(self, sentence: str) -> None:
+    def notice(self, sentence: str) -> None:
+        """Have something said by every hello of this helper, once."""
         if sentence not in self.notices:
             self.notices.append(sentence)
             loud(sentence)

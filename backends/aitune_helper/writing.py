@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 from aitune_helper import arms, messages, slots, steps
+from aitune_helper.faults import unavailable
 from aitune_helper.journal import CorruptJournalError
 from aitune_helper.messages import Item
-from aitune_helper.state import loud
-from aitune_helper.trial import unavailable
 
 if TYPE_CHECKING:
     from aitune_helper.messages import Caller, Trial
@@ -156,8 +155,4 @@ class Writing:
     def _renew(self) -> None:
         """Write the record with more time; a full /run is no reason to stop within an item."""
         self._record = self._with_time(self._record)
-        try:
-            self._trials.state.write(self._record)
-        except OSError as error:
-            number = self._record.trial.number
-            loud(f"the record of trial {number} cannot be renewed: {error.strerror}")
+        self._trials.state.renew(self._record)

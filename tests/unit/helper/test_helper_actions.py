@@ -12,7 +12,7 @@ import pytest
 from tests.unit.helper.conftest import OPS, Bench
 from tests.unit.helper.test_helper_server import HELLO, Client
 
-from aitune_helper import messages
+from aitune_helper import messages, recovery
 from aitune_helper.actions import ACTIONS
 from aitune_helper.knobs import KNOBS
 from aitune_helper.past import decode
@@ -93,7 +93,7 @@ def test_a_reboot_is_seen_behind_an_action(bench: Bench) -> None:
     bench.core.act("compact_memory", OPS)
     assert bench.core.trials.journal.history(9).trials == (trial,)
     bench.core.trials.state.boot_id = "later"
-    bench.core.trials.recover()
+    recovery.recover(bench.core.trials)
     assert bench.core.trials.journal.history(9).trials[0].state == messages.ENDED_BY_REBOOT
 
 

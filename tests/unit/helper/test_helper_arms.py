@@ -14,7 +14,7 @@ from tests.unit.helper.conftest import OPS, Bench
 from tests.unit.helper.fake_kernel import COUPLED, EPP, FILES, NODE, POOL, TOTAL, VM
 from tests.unit.helper.fake_kernel import QUEUE as QUEUES
 
-from aitune_helper import arms, messages
+from aitune_helper import arms, messages, recovery
 from aitune_helper.messages import ArmChanges, Caller, Change, Trial
 from aitune_helper.places import Places
 from aitune_helper.plan import Refusal
@@ -672,7 +672,7 @@ def test_a_comparison_is_ended_by_a_reboot(bench: Bench) -> None:
     switch(bench, trial, "B")
     bench.kernel.files = dict(FILES)
     bench.core.trials.state.boot_id = "another"
-    bench.core.trials.recover()
+    recovery.recover(bench.core.trials)
     ended = bench.core.trials.journal.history(1).trials[0]
     assert (ended.id, ended.state) == (trial.id, messages.ENDED_BY_REBOOT)
     assert ended.arms

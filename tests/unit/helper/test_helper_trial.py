@@ -11,7 +11,7 @@ import pytest
 from tests.unit.helper.conftest import OPS, Bench
 from tests.unit.helper.fake_kernel import FILES, NODE, POOL, THP, TOTAL, VM
 
-from aitune_helper import messages
+from aitune_helper import messages, recovery
 from aitune_helper.messages import Caller, Change
 from aitune_helper.varlink import Fault
 
@@ -317,11 +317,11 @@ def test_a_trial_of_another_boot_is_ended_by_reboot(bench: Bench) -> None:
     trial = bench.apply(("vm.swappiness", "", "10"))
     journal = bench.core.trials.journal
     bench.core.trials.state.boot_id = "later"
-    bench.core.trials.recover()
+    recovery.recover(bench.core.trials)
     assert journal.history(1).trials[0].state == messages.ENDED_BY_REBOOT
     assert not Path(bench.places.trial).exists()
     assert bench.kernel.files[VM + "swappiness"] == "10", "nothing is written for another boot"
-    bench.core.trials.recover()
+    recovery.recover(bench.core.trials)
     assert Path(journal.path).read_text().count('"event":"ended_by_reboot"') == 1
     assert journal.history(1).trials[0].id == trial.id
 
