@@ -56,3 +56,43 @@ def test_it_uses_none_of_what_is_banned(path: Path) -> None:
     assert not {
         name for owner, name in calls if owner == "os" and name.startswith(("exec", "spawn"))
     }
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_library_is_loaded_by_name(path: Path) -> None:
+    """`CDLL(None)` is the C library that is loaded already; anything else would be a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "").endswith("DLL"):
+            (loaded,) = node.args
+            assert isinstance(loaded, ast.Constant)
+            assert loaded.value is None
+
+
+def test_nobody_is_judged_by_a_process_number() -> None:
+    """A number is somebody else's once its process has ended: rights follow the socket's peer.
+
+    The guardian's own number-and-start-time is not of a caller. What decides on a caller is its
+    uid, which came with the socket; its number is for who reads the journal.
+    """
+    judging = {"trial.py", "server.py", "requests.py", "apply.py", "actions.py", "arms.py"}
+    for path in SOURCES:
+        if path.name not in judging:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                names = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+                assert "pid" not in names, f"{path.name}:{node.lineno}"
+                assert "tty" not in names, f"{path.name}:{node.lineno}"
+
+
+def test_no_password_passes_through_the_program() -> None:
+    """Sudo asks on the terminal itself: nothing of ours reads one, or hands one on."""
+    root = Path(aitune_helper.__file__).resolve().parents[2]
+    banned = {"getpass", "pexpect", "pam"}
+    for folder in ("backends", "tui", "widgets"):
+        for path in (root / folder).rglob("*.py"):
+            text = path.read_text()
+            assert not set(imports_of(ast.parse(text))) & banned, path
+            for option in ('"-S"', "SUDO_ASKPASS", "--stdin", '"-A"'):
+                lines = [line for line in text.splitlines() if option in line]
+                assert not [line for line in lines if "sudo" in line.lower()], (path, option)
