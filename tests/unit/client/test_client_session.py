@@ -10,7 +10,8 @@ import pytest
 from tests.unit.client.peers import HELLO, Peer, as_json, make_item, make_trial
 
 from aitune_backends.helper_client import HelperError, Session
-from aitune_helper.messages import INTERFACE, Account, Change, Item, Past, Trial
+from aitune_helper.arms import make_plan as make_arms
+from aitune_helper.messages import INTERFACE, Account, ArmChanges, Change, Item, Past, Trial
 from aitune_helper.plan import make_plan
 
 if TYPE_CHECKING:
@@ -48,6 +49,28 @@ def test_a_change_from_plan_to_kept_and_back(demo: DemoMachine) -> None:
         assert [(past.id, past.state) for past in history.trials] == [(trial.id, "kept")]
         assert history.damaged == 0
         assert session.unpersist(()) == ()
+    assert demo.host.read(SWAPPINESS).strip() == "10"
+
+
+def test_a_comparison_from_plan_to_the_winner_kept(demo: DemoMachine) -> None:
+    arms = (ArmChanges("before", ()), ArmChanges("after", TO_TEN))
+    with demo.link.connect(ask=False) as session:
+        plan = session.plan((), arms=arms)
+        assert [arm.name for arm in plan.arms] == ["before", "after"]
+        assert plan.hash == make_arms(demo.host, arms).hash
+        trial = session.apply((), plan.hash, ttl_s=60, arms=arms)
+        assert (trial.arm, demo.host.read(SWAPPINESS).strip()) == ("before", "60")
+        seen: list[tuple[int, int, str]] = []
+        trial = session.switch(
+            trial.id, "after", lambda done, total, item: seen.append((done, total, item.status))
+        )
+        assert (trial.arm, demo.host.read(SWAPPINESS).strip()) == ("after", "10")
+        assert seen[-1] == (1, 1, "ok")
+        assert session.switch(trial.id, "before").items[0].effective == "60"
+        with pytest.raises(HelperError, match="no arm"):
+            session.switch(trial.id, "neither")
+        kept, _ = session.keep(trial.id, arm="after")
+        assert (kept.state, kept.arm) == ("kept", "after")
     assert demo.host.read(SWAPPINESS).strip() == "10"
 
 
