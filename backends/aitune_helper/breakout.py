@@ -109,10 +109,10 @@ class Breakout:
             yield f"make a file in {folder}", partial(_make, folder + _NAME, 0o600)
         yield "make a set-user-id file", lambda: _make(ours, _SET_UID)
         yield "make a file set-user-id", lambda: _make(ours, 0o600, then=_SET_UID)
-        yield "link a file", lambda: os.symlink("/etc/passwd", ours)
+        yield "make a link", partial(_link, ours)
         yield "change a mode", lambda: libc.call("chmod", self._places.run.encode(), 0o755)
         yield "change an owner", lambda: libc.call("chown", self._places.run.encode(), -1, -1)
-        yield "run a program", lambda: os.posix_spawn("/bin/true", ["true"], {})
+        yield "run a program", _run
         for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET):
             yield f"open a socket of {family.name}", partial(_socket, family)
         yield "type on a terminal", lambda: fcntl.ioctl(0, _TIOCSTI, b"\0")
@@ -169,6 +169,15 @@ def _make(path: str, mode: int, *, then: int = 0) -> None:
     finally:
         os.unlink(path)
         os.close(fd)
+
+
+def _link(path: str) -> None:
+    os.symlink("/etc/passwd", path)
+    os.unlink(path)
+
+
+def _run() -> None:
+    os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
 
 
 def _socket(family: socket.AddressFamily) -> None:
