@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 import unicodedata
 
-# Control, format, private, unassigned and separating characters, surrogates; marks that pile up.
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me", "Mc"))
-
 
 def clean(text: str) -> str:
     """The text with every character that acts instead of being seen as `?`, line feeds too."""
     if text.isascii() and text.isprintable():
         return text
     text = unicodedata.normalize("NFC", text)  # é is one letter, however it is written
-    return "".join("?" if unicodedata.category(char) in _HIDDEN else char for char in text)
+    return "".join(char if _is_seen(char) else "?" for char in text)
+
+
+def _is_seen(char: str) -> bool:
+    """Whether a character is visible, and alone in its place: marks pile up on others."""
+    return char.isprintable() and not unicodedata.category(char).startswith("M")
 
 
 def read_json(text: str | bytes) -> object:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aitune_backends.helper_client import Session
 
-TURNS = 4
+TURNS = 3
 KEYS = (
     *"01234567", "i", "escape", "2", "i", "escape", "3", "i", "escape", "6", "i", "escape",
     "question_mark", "escape", "p", "escape", "u", "escape", "colon", "escape", "7",
@@ -66,7 +66,7 @@ def check_screen(desk: Desk, where: str) -> None:
 @pytest.mark.parametrize("turn", range(TURNS))
 async def test_no_text_of_a_machine_acts_on_the_screen(turn: int, tmp_path: Path) -> None:
     """Each turn says something else in each place; the command line's tests say all in all."""
-    names = [*list(RAW)[turn::TURNS], "markup"]
+    names = ["markup", *list(RAW)[turn::TURNS]]
     root = machine_files.write(tmp_path / "machine", *(RAW[name] for name in names))
     host = Host(root, origin="demo")
     link = HostileLink("".join(CORPUS.get(name, "\udcff\x1b[2J")[:60] for name in names))

@@ -60,14 +60,20 @@ def small_machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown(*arguments: str, status: frozenset[int] = frozenset({0, 1, 2})) -> str:
     """What a command prints, judged; and its JSON, which is ASCII alone."""
-    result = RUN.invoke(main, list(arguments))
-    assert result.exit_code in status, (result.exit_code, result.output)
-    check_shown(result.stdout)
-    check_shown(result.stderr)
+    text = told(*arguments, status=status)
     as_json = RUN.invoke(main, [*arguments, "--json"])
     assert as_json.stdout.isascii()
     assert "\x1b" not in as_json.output
     assert json.loads(as_json.stdout)["schema"].startswith("aitune/")
+    return text
+
+
+def told(*arguments: str, status: frozenset[int] = frozenset({0, 1, 2})) -> str:
+    """What a command prints for people, judged."""
+    result = RUN.invoke(main, list(arguments))
+    assert result.exit_code in status, (result.exit_code, result.output)
+    check_shown(result.stdout)
+    check_shown(result.stderr)
     return result.stdout + result.stderr
 
 
@@ -143,8 +149,8 @@ def test_a_profile_cannot(name: str, tmp_path: Path, small_machine: Path) -> Non
         file.write_text(body, encoding="utf-8", errors="surrogatepass")
         said = shown("profiles", "show", str(file))
         assert said.strip()
-        shown("plan", "--profile", str(file), "--root", str(small_machine))
-    shown("verify", f"{tmp_path}/title.toml", "--root", str(small_machine))
+        told("plan", "--profile", str(file), "--root", str(small_machine))
+    told("verify", f"{tmp_path}/title.toml", "--root", str(small_machine))
     shown("profiles", "show", f"{tmp_path}/{text[:100]}".replace("\0", ""))
 
 
@@ -253,4 +259,4 @@ def test_arguments_that_are_refused_cannot(name: str, small_machine: Path) -> No
         ("loadtest", "--show", text),
     ):
         where = () if "--root" in command else ("--root", str(small_machine))
-        shown(*command, *where)
+        told(*command, *where)
