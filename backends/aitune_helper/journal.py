@@ -77,7 +77,9 @@ class Journal:
         }
         self._write(past.encode(entry), sync=sync)
         if self._witness is not None:
-            self._witness(f"{event} trial {number} seq {entry['seq']}")
+            caller = body.get("caller")
+            who = caller.get("name") if isinstance(caller, dict) else "nobody"
+            self._witness(f"{event} trial {number} seq {entry['seq']} by {who}")
 
     def writable(self) -> bool:
         """Whether a line could be appended now, as far as opening the file can tell."""

@@ -137,11 +137,13 @@ def container() -> str:
 
 
 def syslog(line: str) -> None:
-    """Tell the system's log, as a second witness of the journal; best effort."""
+    """Tell the system's log, as a second witness of the journal; best effort, never waiting."""
+    text = f"<{_AUTHPRIV_INFO}>aitune-helper[{os.getpid()}]: {line}"
+    plain = "".join(char if " " <= char <= "~" else "?" for char in text)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as log:
             log.connect(_SYSLOG)
-            log.send(f"<{_AUTHPRIV_INFO}>aitune-helper[{os.getpid()}]: {line}".encode("ascii"))
+            log.send(plain.encode("ascii"))
     except OSError:
         return
 

@@ -6,10 +6,11 @@ import contextlib
 import errno
 import json
 import os
+import socket
 import stat
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tests.unit.helper.conftest import OPS, Bench
 
 from aitune_helper import journal as journals
-from aitune_helper import messages, past, varlink
+from aitune_helper import messages, past, surroundings, varlink
 from aitune_helper.journal import CorruptJournalError, Journal
 from aitune_helper.past import Entry, decode, encode
 from aitune_helper.server import Core
@@ -248,8 +249,60 @@ def test_a_long_line_is_found_from_the_end(journal: Journal) -> None:
 def test_a_witness_hears_of_each_event(tmp_path: Path) -> None:
     heard: list[str] = []
     journal = Journal(str(tmp_path / "j"), witness=heard.append)
-    journal.append("kept", {"number": 3})
-    assert heard == ["kept trial 3 seq 1"]
+    journal.append("kept", {"number": 3, "caller": messages.to_object(OPS)})
+    journal.append("rotated", {})
+    assert heard == ["kept trial 3 seq 1 by ops", "rotated trial 3 seq 2 by nobody"]
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A system's log, such as listens at /dev/log."""
+    path = str(tmp_path / "log")
+    monkeypatch.setattr(surroundings, "_SYSLOG", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(path)
+        listening.setblocking(False)
+        yield listening
+
+
+def test_each_event_is_one_clean_line_of_the_system_log(bench: Bench, log: socket.socket) -> None:
+    bench.core.trials.journal._witness = surroundings.syslog
+    trial = bench.core.apply(
+        bench.wanted(("vm.swappiness", "", "10"))._replace(message="\u202e é"), OPS
+    )
+    bench.core.trials.keep(trial.id, OPS, persist=False)
+    lines = [log.recv(4096) for _ in range(3)]
+    begin = f"<86>aitune-helper[{os.getpid()}]: ".encode()
+    assert [line.removeprefix(begin) for line in lines] == [
+        b"intent trial 1 seq 1 by ops",
+        b"applied trial 1 seq 2 by ops",
+        b"kept trial 1 seq 3 by ops",
+    ]
+    with pytest.raises(BlockingIOError):
+        log.recv(1)
+
+
+def test_nothing_acts_on_the_terminal_of_who_reads_the_log(log: socket.socket) -> None:
+    surroundings.syslog("a\x1b[31m\n<0>forged\0 é\u202e")
+    assert log.recv(4096).endswith(b": a?[31m?<0>forged? ??")
+
+
+def test_a_log_that_nobody_empties_holds_up_nothing(bench: Bench, log: socket.socket) -> None:
+    held = []
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(100_000):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as talker:
+                talker.connect(surroundings._SYSLOG)
+                talker.send(b"x")
+                held.append(1)
+    assert len(held) < 100_000, "it is full"
+    bench.core.trials.journal._witness = surroundings.syslog
+    assert bench.apply(("vm.swappiness", "", "10")).state == messages.PENDING
+
+
+def test_without_a_log_nothing_is_amiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "_SYSLOG", str(tmp_path / "none"))
+    surroundings.syslog("kept")
 
 
 def many(bench: Bench, count: int, padding: str = "") -> None:
