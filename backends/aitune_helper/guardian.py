@@ -116,6 +116,7 @@ def _watch(listener: socket.socket, trials: Trials, helpers: list[socket.socket]
             if found is listener:
                 with contextlib.suppress(OSError):
                     helpers.append(listener.accept()[0])
+                    first_by = 0.0
             elif not _answer(found, trials):
                 helpers.remove(found)
                 found.close()

@@ -20,7 +20,8 @@ PROPERTIES: dict[str, str] = {
     "RestartSec": "100ms",
     "StartLimitIntervalSec": "0",
     "TimeoutStopSec": "2",
-    # To be able to do nothing else. Never ProtectKernelTunables: they are what it is for.
+    # To be able to do nothing else. Never ProtectKernelTunables: they are what it is for. Nor
+    # ProtectProc: it would hide the helper that sits on the lock.
     "NoNewPrivileges": "yes",
     "AmbientCapabilities": "",
     "SystemCallArchitectures": "native",

@@ -320,11 +320,9 @@ def no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_fork")
-def test_a_service_that_is_slow_is_waited_for(
-    served: Callable[[str], Core], kernel: RealKernel, places: Places, swappiness: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(guardians, "_FIRST_S", 0.1)
+def test_a_service_that_is_slow_is_waited_for_and_goes_with_its_helper(
+    served: Callable[[str], Core], kernel: RealKernel, places: Places, swappiness: Path
+) -> None:
     core = served("exit 0")
 
     def come_up() -> None:
@@ -343,10 +341,8 @@ def test_a_service_that_is_slow_is_waited_for(
 
 @pytest.mark.usefixtures("no_fork")
 def test_a_service_that_was_brought_back_is_met_again(
-    served: Callable[[str], Core], kernel: RealKernel, places: Places, swappiness: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(guardians, "_FIRST_S", PATIENCE_S)
+    served: Callable[[str], Core], kernel: RealKernel, places: Places, swappiness: Path
+) -> None:
     core = served("exit 0")
     for new in ("10", "20"):
         guard = os.fork()
