@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aitune_backends.advice import Situation, Subject, memory_text, why_inert
-from aitune_backends.catalogue import ENTRIES, Meaning, size_text
+from aitune_backends.catalogue import ENTRIES, Meaning, moved_along, size_text
 from aitune_helper import plan
 from aitune_helper.knobs import KNOBS, other_half
 
@@ -118,7 +118,7 @@ def change_text(item: Item, facts: Facts) -> ChangeText:
         item: The change, as planned.
         facts: The machine, from `gather`.
     """
-    entry = ENTRIES[item.knob]
+    entry = ENTRIES.get(item.knob) or moved_along.entry_for(item.knob)
     meaning = _with_pool(item, facts) or entry.meaning_of(item.requested)
     fields = _fields(item, facts)
     inert = why_inert(Subject(item.knob, item.instance, item.requested), facts.situation)

@@ -9,13 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import plan
-from aitune_helper.knobs import KNOBS
+from aitune_helper.knobs import KNOBS, other_half, refusal, taker
 from aitune_helper.messages import KEPT, Change, Item, Past, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.plan import Former
+
+Target = tuple[str, str]
 
 
 class Net(NamedTuple):
@@ -26,6 +29,8 @@ class Net(NamedTuple):
         first: Its value before the first of them.
         last: The value the last of them left.
         parts: (node, value before) of a pool's nodes, else ().
+        moved_by: Targets with whose writing the kernel changes this one along.
+        own: Whether a trial set it by itself, and not only along with another.
     """
 
     knob: str
@@ -33,6 +38,13 @@ class Net(NamedTuple):
     first: str
     last: str
     parts: tuple[tuple[str, str], ...] = ()
+    moved_by: frozenset[Target] = frozenset()
+    own: bool = True
+
+    @property
+    def target(self) -> Target:
+        """Its knob and instance."""
+        return self.knob, self.instance
 
 
 class Undo(NamedTuple):
@@ -51,7 +63,7 @@ class Undo(NamedTuple):
 
 def of_trial(trial: Trial) -> tuple[Net, ...]:
     """What one kept trial did, in the order in which it is put back: the last write first."""
-    return tuple(reversed([_net(item) for item in trial.items if _counts(item)]))
+    return tuple(reversed(_merged([trial])))
 
 
 def of_boot(past: Past, boot_id: str) -> tuple[Trial, ...]:
@@ -71,17 +83,23 @@ def net_effect(trials: Iterable[Trial]) -> tuple[Net, ...]:
     Args:
         trials: Those of one boot, in any order.
     """
-    here = [trial for trial in trials if trial.state == KEPT]
-    found: dict[tuple[str, str], Net] = {}
-    for trial in sorted(here, key=lambda trial: trial.number):
-        for item in trial.items:
-            if not _counts(item):
-                continue
-            now = _net(item)
-            key = (item.knob, item.instance)
-            earlier = found.pop(key, None)
-            found[key] = now if earlier is None else earlier._replace(last=now.last)
-    return tuple(reversed([net for net in found.values() if net.first != net.last]))
+    merged = _merged([trial for trial in trials if trial.state == KEPT])
+    left = {net.target for net in merged if net.own and net.first != net.last}
+    return tuple(reversed([net for net in merged if net.target in left or net.moved_by & left]))
+
+
+def _merged(trials: Iterable[Trial]) -> list[Net]:
+    """What some trials did to each target: the first value, the last, and what moved it."""
+    found: dict[Target, Net] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        for net in (net for item in trial.items if _counts(item) for net in _nets(item)):
+            earlier = found.pop(net.target, None)
+            found[net.target] = net if earlier is None else earlier._replace(
+                last=net.last,
+                moved_by=earlier.moved_by | net.moved_by,
+                own=earlier.own or net.own,
+            )  # fmt: skip
+    return list(found.values())
 
 
 def newest(trials: Iterable[Trial]) -> Trial | None:
@@ -123,7 +141,8 @@ def plan_undo(kernel: KernelIO, nets: Sequence[Net], *, force: bool = False) -> 
     changes: list[Change] = []
     drifted: list[Net] = []
     done: list[Net] = []
-    for net in nets:
+    written: set[Target] = set()
+    for net in (net for net in nets if net.own):
         now = _reading(kernel, net)
         if now == net.first:
             done.append(net)
@@ -131,7 +150,22 @@ def plan_undo(kernel: KernelIO, nets: Sequence[Net], *, force: bool = False) -> 
             drifted.append(net)
         else:
             changes += _changes(kernel, net, now)
-    return Undo(tuple(changes), tuple(drifted), tuple(done))
+            written.add(net.target)
+    along = [net for net in nets if net.moved_by & written and net.target not in written]
+    changes += [change for net in along for change in _along(kernel, net, force=force)]
+    taken = {net.target for net in along}
+    done = [net for net in done if net.target not in taken]
+    return Undo(_without_zero_halves(changes), tuple(drifted), tuple(done))
+
+
+def puts_back(changes: Iterable[Change]) -> Former:
+    """Vouch for the changes of an undo: they are what the journal says was there before."""
+    known = {(change.knob, change.instance, change.value) for change in changes}
+
+    def former(knob: str, instance: str, value: str) -> bool:
+        return (knob, instance, value) in known
+
+    return former
 
 
 def plan_undo_of(kernel: KernelIO, trial: Trial, *, force: bool = False) -> Undo:
@@ -144,7 +178,7 @@ def plan_undo_of(kernel: KernelIO, trial: Trial, *, force: bool = False) -> Undo
     along = tuple(Change(net.knob, net.instance, net.first, net.first) for net in planned.done)
     if not of_trial(trial) and trial.persisted == "yes":
         along = as_it_is(kernel, trial)
-    return planned._replace(changes=planned.changes + along)
+    return planned._replace(changes=_without_zero_halves(planned.changes + along))
 
 
 def plan_undo_all(
@@ -175,11 +209,14 @@ def plan_undo_all(
 
 def as_it_is(kernel: KernelIO, trial: Trial) -> tuple[Change, ...]:
     """Changes of a trial's targets that write nothing."""
-    found = (
+    nets = [net for item in trial.items for net in _nets(item)]
+    halves = {(half.id, net.instance) for net in nets if (half := other_half(KNOBS[net.knob]))}
+    found = [
         Change(net.knob, net.instance, _reading(kernel, net) or "")
-        for net in map(_net, trial.items)
-    )
-    return tuple(change for change in found if change.value)
+        for net in nets
+        if net.own or net.target in halves
+    ]
+    return _without_zero_halves(change for change in found if change.value)
 
 
 def _changes(kernel: KernelIO, net: Net, now: str) -> list[Change]:
@@ -190,13 +227,40 @@ def _changes(kernel: KernelIO, net: Net, now: str) -> list[Change]:
     return [Change(pool, node, value) for node, value in net.parts]
 
 
+def _along(kernel: KernelIO, net: Net, *, force: bool) -> list[Change]:
+    """Bring back what moves along; what somebody else has set meanwhile stays as they set it."""
+    now, knob = _reading(kernel, net), KNOBS[net.knob]
+    if force or now is None or now in (net.first, net.last):
+        return [Change(net.knob, net.instance, net.first, now)]
+    can_be = knob.offered and refusal(knob, now, plan.listed(kernel, knob, net.instance)) is None
+    return [Change(net.knob, net.instance, now, now)] if can_be else []
+
+
+def _without_zero_halves(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Of two changes that say one thing the one that counts: it sets the other to 0."""
+    wanted = {(change.knob, change.instance): change for change in changes}
+    for knob, instance in list(wanted):
+        half = other_half(KNOBS[knob])
+        one, other = wanted.get((knob, instance)), wanted.get((half.id if half else "", instance))
+        if one is not None and other is not None and one.value == "0":
+            counts = other.value != "0" or taker(KNOBS[knob], "0") is half
+            del wanted[(knob, instance) if counts else (other.knob, instance)]
+    return tuple(wanted.values())
+
+
 def _counts(item: Item) -> bool:
     return item.effective is not None and item.effective != item.old
 
 
-def _net(item: Item) -> Net:
+def _nets(item: Item) -> list[Net]:
+    """What one item did: to its target, and to what the kernel changes along with that."""
     parts = tuple((part.instance, part.old) for part in item.parts) if len(item.parts) > 1 else ()
-    return Net(item.knob, item.instance, item.old, item.effective or "", parts)
+    net = Net(item.knob, item.instance, item.old, item.effective or "", parts)
+    leader = frozenset({net.target})
+    return [net] + [
+        Net(other.knob, item.instance, other.old, other.effective or "", (), leader, own=False)
+        for other in item.along
+    ]
 
 
 def _reading(kernel: KernelIO, net: Net) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import arms, messages, plan, slots, writing
 from aitune_helper.faults import refused, unavailable
+from aitune_helper.former import Former
 from aitune_helper.journal import CorruptJournalError
 from aitune_helper.messages import ArmChanges, Change, Trial
 from aitune_helper.state import RECORD_VERSION, Record, Terms
@@ -18,7 +19,6 @@ from aitune_helper.writing import Progress, Writing
 
 if TYPE_CHECKING:
     from aitune_helper.guardian import Guardian
-    from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Caller, Item, Plan
     from aitune_helper.state import Slot
     from aitune_helper.trial import Trials
@@ -103,7 +103,7 @@ class Application:
     def _checked(self) -> Plan:
         """Make the plan again; the kernel is only read."""
         wanted = self._wanted
-        made = checked_plan(self._kernel, wanted.changes, wanted.arms, force=wanted.force)
+        made = checked_plan(self._trials, wanted.changes, wanted.arms, force=wanted.force)
         if not made.items:
             raise refused("", "", "there is nothing to change")
         items = made.items + tuple(item for arm in made.arms[1:] for item in arm.items)
@@ -237,7 +237,7 @@ class Switching:
 
 
 def checked_plan(
-    kernel: KernelIO,
+    trials: Trials,
     changes: tuple[Change, ...],
     arm_changes: tuple[ArmChanges, ...],
     *,
@@ -245,12 +245,15 @@ def checked_plan(
 ) -> Plan:
     """The plan of changes, or of the arms of a comparison, as a client is told of it.
 
+    What stood before a kept trial may be put back, whatever the table says.
+
     Raises:
         Fault: `Refused`.
     """
     try:
         if arm_changes:
-            return arms.make_plan(kernel, arm_changes, force=force)
-        return plan.make_plan(kernel, changes, force=force)
+            return arms.make_plan(trials.kernel, arm_changes, force=force)
+        former = Former(trials.journal)
+        return plan.make_plan(trials.kernel, changes, force=force, former=former)
     except plan.Refusal as refusal:
         raise refused(refusal.knob, refusal.instance, refusal.reason) from refusal

@@ -40,6 +40,7 @@ ORDER = {knob.id: knob.turn for knob in KNOBS.values()}
 _NODES_ONLINE = "/sys/devices/system/node/online"
 # One of them counts, the other is 0.
 _LIMITS = {"vm.overcommit_ratio", "vm.overcommit_kbytes"}
+_IN_USE = "pages that a program uses when it goes back stay until that program ends"
 _MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -299,8 +300,9 @@ def _note(knob: Knob, old: str, value: str, choices: tuple[str, ...]) -> str:
     """The sentence that goes with an item, or ""."""
     if choices and value not in choices:
         return "not listed by the kernel now: its module must be loaded first"
-    if knob.undo == BEST_EFFORT and not (knob.unit == "pages" and int(value) >= int(old or 0)):
-        return knob.doubt
+    if knob.undo == BEST_EFFORT and value != old:
+        grows = knob.unit == "pages" and int(value) > int(old or 0)
+        return _IN_USE if grows else knob.doubt
     return ""
 
 

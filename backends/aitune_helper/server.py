@@ -138,7 +138,7 @@ class Core:
     ) -> Plan:
         """Check changes; also say what our files set at boot for them."""
         self.guardian.meet()
-        made = apply.checked_plan(self._kernel, changes, arms, force=force)
+        made = apply.checked_plan(self.trials, changes, arms, force=force)
         said = self.trials.lasting.said_of(made.items)
         return made._replace(warnings=made.warnings + said)
 

@@ -224,11 +224,20 @@ def _is_memory(group: str) -> bool:
     return group not in PANEL_OF
 
 
+def _on_overview(state: State, knobs: Iterable[str]) -> Iterator[str]:
+    """Leave out the settings of a page that ask for nothing and are seldom looked for."""
+    touched = {target.knob for target in (*state.staged, *state.tried)}
+    for knob in knobs:
+        if state.filter_text or knob in touched or not ENTRIES[knob].minor:
+            yield knob
+
+
 def memory_rows(state: State, *, headings: bool) -> tuple[SettingRow, ...]:
     """The settings of memory; with headings on its own page, without on the overview."""
     knobs = knobs_of(state, _is_memory)
     if not headings:
-        return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in knobs))
+        shown = _on_overview(state, knobs)
+        return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in shown))
     rows: list[SettingRow] = []
     for group, members in itertools.groupby(knobs, key=lambda knob: ENTRIES[knob].group):
         rows.append(heading(group))
@@ -237,9 +246,11 @@ def memory_rows(state: State, *, headings: bool) -> tuple[SettingRow, ...]:
     return tuple(rows)
 
 
-def cpu_rows(state: State) -> tuple[SettingRow, ...]:
+def cpu_rows(state: State, *, overview: bool = False) -> tuple[SettingRow, ...]:
     """The settings of the CPUs, with one row for each group of equal values."""
     knobs = knobs_of(state, lambda group: group == CPU_GROUP)
+    if overview:
+        knobs = tuple(_on_overview(state, knobs))
     return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in knobs))
 
 

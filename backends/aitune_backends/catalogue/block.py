@@ -128,6 +128,7 @@ MAX_SECTORS = Entry(
     evidence="Nothing shows that another value helps, so none is advised.",
     sources=(sources.SYSFS_BLOCK, sources.MEASURED_QUEUES),
     absent=_ABSENT,
+    minor=True,
 )
 
 ENTRIES = (SCHEDULER, READ_AHEAD, NR_REQUESTS, MAX_SECTORS)

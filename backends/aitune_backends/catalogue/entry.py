@@ -82,6 +82,7 @@ class Entry:
         as_good: Words that serve as well as the advised one.
         as_good_numbers: Numbers that do.
         values: What single values mean, where that is more than `meaning` says.
+        minor: Shown on its own page only, not among what a screen begins with.
     """
 
     knob: str
@@ -99,6 +100,7 @@ class Entry:
     as_good: tuple[str, ...] = ()
     as_good_numbers: range = range(0)
     values: Mapping[str, Meaning] = field(default_factory=dict)
+    minor: bool = False
 
     @property
     def risk(self) -> Risk:

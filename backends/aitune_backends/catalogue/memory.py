@@ -114,6 +114,7 @@ OVERCOMMIT_KBYTES = Entry(
     evidence="Kernel documentation: it has an effect only when vm.overcommit_memory is 2.",
     sources=(sources.OVERCOMMIT_ACCOUNTING, sources.MEASURED_OVERCOMMIT),
     absent="This kernel knows the limit as a ratio alone.",
+    minor=True,
 )
 
 NUMA_BALANCING = Entry(

@@ -96,6 +96,7 @@ EPP = Entry(
         "The driver that sets frequencies here leaves no preference to the processor: "
         "intel_pstate and amd-pstate do."
     ),
+    minor=True,
 )
 
 ENTRIES = (GOVERNOR, EPP)

@@ -27,6 +27,7 @@ def _limit(knob: str, other: str, title: str, what: str, meaning: Meaning) -> En
         ),
         sources=(sources.SYSCTL_VM, sources.TUNED),
         absent="This kernel shows no limits for written data.",
+        minor=True,
     )
 
 

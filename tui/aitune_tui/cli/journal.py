@@ -134,6 +134,7 @@ def _when(wall: float) -> str:
 
 
 def _show_active(options: Options, machine: Machine, nets: tuple[Net, ...]) -> None:
+    nets = tuple(net for net in nets if net.own)
     now = [_reading(machine, net) for net in nets]
     if options.json:
         listed = [

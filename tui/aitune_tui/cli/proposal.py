@@ -12,7 +12,7 @@ from aitune_backends.changes import brief_list, expand, parse_change
 from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
 from aitune_helper.messages import PLANNED, UNCHANGED, Change, Item, Plan
-from aitune_helper.plan import Refusal, make_plan
+from aitune_helper.plan import Refusal, make_plan, never
 from aitune_tui.cli.common import USAGE, fail, note, table
 from aitune_tui.cli.output import field
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aitune_backends.boot_files import Owner
     from aitune_backends.describe import ChangeText
     from aitune_backends.machine import Machine
+    from aitune_helper.plan import Former
 
 SECONDS_MIN = 5
 SECONDS_MAX = 3600
@@ -111,15 +112,27 @@ def propose(
 
 
 def plan_changes(
-    machine: Machine, changes: Sequence[Change], title: str, *, force: bool
+    machine: Machine,
+    changes: Sequence[Change],
+    title: str,
+    *,
+    force: bool,
+    former: Former = never,
 ) -> Proposal:
     """Plan changes of known targets.
+
+    Args:
+        machine: The machine.
+        changes: What is wanted.
+        title: What it is, for a list.
+        force: Leave out the guards for memory.
+        former: What an undo may put back; nothing else is.
 
     Raises:
         Failure: The plan is refused; status 2.
     """
     try:
-        plan = make_plan(machine.host, changes, force=force)
+        plan = make_plan(machine.host, changes, force=force, former=former)
     except Refusal as refusal:
         hint = _force_hint(machine, changes)
         fail(USAGE, "refused", sentences.refused(refusal.reason), hint)

@@ -128,7 +128,9 @@ def _undo(
                 "--force puts it back all the same.",
             )
         fail(NOT_AS_WANTED, "nothing-to-undo", "Everything is as it was: nothing to undo.")
-    made = proposal.plan_changes(machine, todo.changes, meant.title, force=True)
+    made = proposal.plan_changes(
+        machine, todo.changes, meant.title, force=True, former=undo.puts_back(todo.changes)
+    )
     manner = applying.Manner(
         "undo",
         _question(sum(item.status == PLANNED for item in made.plan.items)),

@@ -170,7 +170,10 @@ class Overview(Page):
         note.display = state.sample is not None and not has_control
         captured = view.machine.origin == "capture"
         note.show((((sentences.no_cpufreq(captured=captured), "dim"),),))
-        rows = (*present_settings.cpu_rows(state), *present_settings.limit_rows(state))
+        rows = (
+            *present_settings.cpu_rows(state, overview=True),
+            *present_settings.limit_rows(state),
+        )
         self.query_one("#cpu", SettingTable).show(rows)
         right: list[Segment] = []
         if state.sample is not None:

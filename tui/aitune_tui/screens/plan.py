@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from aitune_backends import at_boot, describe
+from aitune_backends import at_boot, describe, undo
 from aitune_helper import plan as planning
 from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import PLANNED, STALE, Change, Plan
@@ -99,10 +99,12 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
     def _read(self) -> None:
         """Check the changes against the machine, away from the screen: disks may be slow."""
         changes = self._changes
+        is_undo = self._request.undo_of is not None
+        former = undo.puts_back(changes) if is_undo else planning.never
 
         def check() -> None:
             try:
-                made = planning.make_plan(self._kernel, changes)
+                made = planning.make_plan(self._kernel, changes, former=former)
             except (planning.Refusal, OSError) as error:
                 self.post_message(events.PlanMade(refusal=str(error)))
                 return
