@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -56,23 +55,6 @@ def steady(argv: list[str], marker: bytes, columns: int, rows: int) -> dict[str,
         return costs
 
 
-def helper_start() -> tuple[float, float] | None:
-    """Median milliseconds from starting the helper to its Hello, and of a bare Python, as root."""
-    if os.geteuid() != 0:
-        return None
-    from aitune_backends.helper_client import RealLink
-
-    hellos, bare = [], []
-    for _ in range(STARTS):
-        begun = time.monotonic()
-        RealLink().connect(ask=False).close()
-        hellos.append(time.monotonic() - begun)
-        begun = time.monotonic()
-        subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", "pass"], check=True)
-        bare.append(time.monotonic() - begun)
-    return 1e3 * statistics.median(hellos), 1e3 * statistics.median(bare)
-
-
 def main() -> None:
     """Print each budget beside its peer."""
     demo = [*APP, "--demo"]
@@ -87,11 +69,8 @@ def main() -> None:
         for name, value in costs.items():
             beside = f"{theirs[name]:.1f}" if name in theirs else "-"
             print(f"  {name:14} {value:10.1f}   bare {beside}")
-    if (started := helper_start()) is not None:
-        print(f"helper to Hello: {started[0]:.0f} ms; a bare Python {started[1]:.0f} ms")
-    else:
-        print("helper to Hello: left out, it takes root")
-    subprocess.run([sys.executable, str(HERE / "sampler_bench.py")], check=True)
+    for part in ("helper_bench.py", "sampler_bench.py"):
+        subprocess.run([sys.executable, str(HERE / part)], check=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -403,6 +404,23 @@ def test_the_journal_lists_trials_newest_first(cli: CommandLine) -> None:
     assert "because" in listed
     assert "on trial" in listed
     assert len(cli.json("journal", "--limit", "1")["trials"]) == 1
+
+
+def test_the_journal_says_who_began_and_who_ended_a_trial(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes", "--message", "because")
+    (trial,) = cli.json("journal")["trials"]
+    assert trial["begun_by"]["uid"] == trial["ended_by"]["uid"] == os.geteuid()
+    assert trial["begun_by"]["attested"] is True
+    assert trial["begun_by"]["started"].isdecimal()
+    assert trial["kernel"] == os.uname().release
+    assert trial["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert cli.json("journal", "1")["trials"] == [trial]
+    shown = cli.run("journal", "1").output
+    assert f"Id        {trial['id']}" in shown
+    assert "because" in shown
+    assert f"by {trial['owner']}" in shown
+    assert f"Kernel    {trial['kernel']}" in shown
+    assert cli.json("journal", "99", expect=1)["code"] == "no-such-trial"
 
 
 def test_a_profile_is_one_plan(cli: CommandLine) -> None:
