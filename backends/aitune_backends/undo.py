@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_helper import plan
-from aitune_helper.knobs import KNOBS, other_half, refusal, taker
+from aitune_helper.knobs import KNOBS, other_half, refusal
 from aitune_helper.messages import KEPT, Change, Item, Past, Trial
 
 if TYPE_CHECKING:
@@ -237,14 +237,15 @@ def _along(kernel: KernelIO, net: Net, *, force: bool) -> list[Change]:
 
 
 def _without_zero_halves(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """Of two changes that say one thing the one that counts: it sets the other to 0."""
+    """Of two changes that say one thing the one that is not 0, or else that has to become 0."""
     wanted = {(change.knob, change.instance): change for change in changes}
     for knob, instance in list(wanted):
         half = other_half(KNOBS[knob])
-        one, other = wanted.get((knob, instance)), wanted.get((half.id if half else "", instance))
-        if one is not None and other is not None and one.value == "0":
-            counts = other.value != "0" or taker(KNOBS[knob], "0") is half
-            del wanted[(knob, instance) if counts else (other.knob, instance)]
+        pair = [wanted.get((name, instance)) for name in (knob, half.id if half else "")]
+        both = [change for change in pair if change is not None]
+        if len(both) > 1:
+            least = min(both, key=lambda change: (change.value != "0", change.expected != "0"))
+            del wanted[least.knob, instance]
     return tuple(wanted.values())
 
 

@@ -337,14 +337,17 @@ def other_half(knob: Knob) -> Knob | None:
     return next((KNOBS[name] for name in knob.coupled if knob.id in KNOBS[name].coupled), None)
 
 
-def taker(knob: Knob, value: str) -> Knob:
-    """The knob to write where `knob` is to hold `value` again.
+def writes(knob: Knob, value: str) -> tuple[tuple[Knob, str], ...]:
+    """What is written where `knob` is to hold `value`: nearly always that.
 
-    The kernel takes no 0 for `vm.dirty_bytes`, for one: that is got by writing it to the other
-    half, where both are to be 0. Where the other half is not, it is written first, which is enough.
+    Where both halves are to be 0, the kernel may not take that of one (`vm.dirty_bytes`), and of
+    the other only as a change from something else. Where the other half is not to be 0, it is
+    written first, which is enough.
     """
     half = other_half(knob)
-    return half if half is not None and value == "0" and knob.low else knob
+    if half is None or value != "0" or not knob.low:
+        return ((knob, value),)
+    return ((half, "1"), (half, value))
 
 
 def parse_listed(text: str) -> tuple[str, tuple[str, ...]]:

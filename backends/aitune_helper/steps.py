@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable
 
 from aitune_helper import messages, plan, shortfall
 from aitune_helper.kernelfs import GONE
-from aitune_helper.knobs import KNOBS, Knob, other_half, taker
+from aitune_helper.knobs import KNOBS, Knob, other_half, writes
 from aitune_helper.slots import now_or_none, turn
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def write_item(
             if grows and not force and (left := plan.memory(kernel)).spare < grows:
                 stopped = shortfall.at_floor(left)
                 break
-            kernel.write(taker(knob, value).file(item.instance), value)
+            for each, text in writes(knob, value):
+                kernel.write(each.file(item.instance), text)
             now = plan.reading(kernel, knob, item.instance)
             if now != value or now == item.requested:
                 break
