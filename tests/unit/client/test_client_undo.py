@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.unit.client.peers import make_item, make_trial
 
 from aitune_backends import undo
-from aitune_helper.messages import Account, Change, Part, Past, Trial
+from aitune_helper.messages import Account, Along, Change, Item, Part, Past, Trial
 
 if TYPE_CHECKING:
     from aitune_backends.demo import DemoMachine
@@ -108,3 +108,50 @@ def test_a_pool_goes_back_node_by_node(demo: DemoMachine) -> None:
         Change("hugepages.2048kB", "node0", "48"),
         Change("hugepages.2048kB", "node1", "0"),
     )
+
+
+def along(knob: str, old: str, now: str | None, *others: Along) -> Item:
+    return make_item(knob)._replace(old=old, requested=now or "", effective=now, along=others)
+
+
+def test_of_two_halves_of_a_limit_the_one_that_counted_is_written(demo: DemoMachine) -> None:
+    size = along("vm.dirty_bytes", "0", "1073741824", Along("vm.dirty_ratio", "20", "0"))
+    demo.kernel.write("/proc/sys/vm/dirty_bytes", "1073741824")
+    todo = undo.plan_undo(demo.host, undo.of_trial(make_trial(size)))
+    assert todo.changes == (Change("vm.dirty_ratio", "", "20", "0"),)
+    neither = size._replace(along=(Along("vm.dirty_ratio", "0", "0"),))
+    todo = undo.plan_undo(demo.host, undo.of_trial(make_trial(neither)))
+    assert todo.changes == (Change("vm.dirty_bytes", "", "0", "1073741824"),)
+
+
+def test_what_moves_along_goes_back_with_what_moved_it_and_not_without(
+    demo: DemoMachine,
+) -> None:
+    moved = along("block.scheduler", "none", "mq-deadline", Along("block.nr_requests", "64", "256"))
+    trial = make_trial(moved._replace(instance="nvme0n1"))
+    queue = "/sys/block/nvme0n1/queue/"
+    demo.kernel.write(queue + "scheduler", "mq-deadline")
+    todo = undo.plan_undo(demo.host, undo.of_trial(trial))
+    assert set(todo.changes) == {
+        Change("block.scheduler", "nvme0n1", "none", "mq-deadline"),
+        Change("block.nr_requests", "nvme0n1", "64", "256"),
+    }
+    demo.kernel.write(queue + "nr_requests", "100")
+    todo = undo.plan_undo(demo.host, undo.of_trial(trial))
+    assert Change("block.nr_requests", "nvme0n1", "100", "100") in todo.changes, "somebody else's"
+    forced = undo.plan_undo(demo.host, undo.of_trial(trial), force=True)
+    assert Change("block.nr_requests", "nvme0n1", "64", "100") in forced.changes
+    demo.kernel.write(queue + "scheduler", "none")
+    assert undo.plan_undo(demo.host, undo.of_trial(trial)).changes == ()
+
+
+def test_a_value_moved_along_first_and_set_later_goes_back_to_the_first(demo: DemoMachine) -> None:
+    moved = along("block.scheduler", "none", "mq-deadline", Along("block.nr_requests", "64", "256"))
+    later = along("block.nr_requests", "256", "32")
+    trials = [
+        make_trial(item._replace(instance="nvme0n1"))._replace(id=f"{number:032x}", number=number)
+        for number, item in ((1, moved), (2, later))
+    ]
+    nets = {net.knob: net for net in undo.net_effect(trials)}
+    assert (nets["block.nr_requests"].first, nets["block.nr_requests"].last) == ("64", "32")
+    assert all(net.own for net in nets.values())
