@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 PACKAGE = "aitune_helper"
-_START = b"from aitune_helper.__main__ import main\n\nmain()\n"
+_START = b"""\
+import sys
+
+from aitune_helper import compiled
+
+compiled.use(sys.argv[0])
+
+from aitune_helper.__main__ import main
+
+main()
+"""
 _DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _MODE = 0o100644

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
-from aitune_helper import boot, breakout, callers, capabilities, sandbox, server, surroundings
+from aitune_helper import (
+    boot,
+    breakout,
+    callers,
+    capabilities,
+    compiling,
+    sandbox,
+    server,
+    surroundings,
+)
 from aitune_helper.capabilities import CapableKernel
 from aitune_helper.guardian import ProcessGuardian, prepare_to_stay, stay, watch
 from aitune_helper.journal import Journal
@@ -49,9 +57,19 @@ def main() -> None:
             _guard(origin)
         else:
             _help(origin, said)
-    except Exception:  # noqa: BLE001 (the last place where it can be said)
-        loud(traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 (the last place where it can be said)
+        loud(f"a fault of ours: {error!r} at {_where(error)}")
         sys.exit(_FAULT)
+
+
+def _where(error: BaseException) -> str:
+    """The calls that led to an error, as file:line, the innermost last."""
+    calls = []
+    at = error.__traceback__
+    while at is not None:
+        calls.append(f"{os.path.basename(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}")
+        at = at.tb_next
+    return " ".join(calls)
 
 
 def _help(origin: surroundings.Origin, said: callers.Said) -> None:
@@ -61,6 +79,7 @@ def _help(origin: surroundings.Origin, said: callers.Said) -> None:
     service = None
     try:
         prepare(places)
+        compiling.prepare()
         if surroundings.systemd_runs():
             command = (sys.executable, "-I", "-S", "-B", origin.path, _GUARD)
             service = Service(command, capabilities.needed(kernel), journal_group())
@@ -100,6 +119,7 @@ def _confined(origin: surroundings.Origin) -> Trials:
     """Enter the sandbox and take up the trials of this machine, as a guardian does."""
     places = Places()
     kernel = CapableKernel()
+    compiling.keep(origin.path, origin.sha256)
     sandbox.enter(kernel, places, origin.path)
     journal = Journal(places.journal, group=journal_group(), witness=surroundings.syslog)
     return Trials(kernel, places, journal)

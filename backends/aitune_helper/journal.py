@@ -109,6 +109,19 @@ class Journal:
         """The number of the last trial ever begun here; 0 for none."""
         return _integer((self.last() or {}).get("number"))
 
+    def newest(self) -> tuple[Trial, str] | None:
+        """The newest trial as its last line has it, and its boot; None where there is none.
+
+        That is the last line of all, unless something was done since that is no trial: then
+        everything is read.
+        """
+        with contextlib.suppress(OSError, CorruptJournalError, ValueError):
+            last = self.last() or {}
+            trial = messages.from_object(Trial, last.get("trial"))
+            return trial, str(last.get("boot_id", ""))
+        page = self.history(1)
+        return (page.trials[0], page.accounts[0].boot_id) if page.trials else None
+
     def find(self, event: str, trial_id: str) -> Entry | None:
         """The last line of this event for this trial, or None."""
         found = None
@@ -168,7 +181,9 @@ class Journal:
             fd = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             if self._group is not None:
-                os.fchown(fd, -1, self._group)
+                # We are not in that group where CAP_SETGID is missing: then it is root's alone.
+                with contextlib.suppress(PermissionError):
+                    os.fchown(fd, -1, self._group)
             os.fchmod(fd, 0o640)
             files.sync_directory(self._path)
         except BaseException:

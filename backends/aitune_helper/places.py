@@ -95,9 +95,9 @@ def prepare(places: Places) -> None:
     Raises:
         OSError: One cannot be made, or is a link, another's, or open to others.
     """
-    _directory(places.run, 0o755)
-    _directory(places.private, 0o700)
-    _directory(places.state, 0o755)
+    directory(places.run, 0o755)
+    directory(places.private, 0o700)
+    directory(places.state, 0o755)
 
 
 def prepare_dropins(places: Places) -> None:
@@ -130,7 +130,8 @@ def journal_group() -> int | None:
     return None
 
 
-def _directory(path: str, mode: int) -> None:
+def directory(path: str, mode: int) -> None:
+    """Make a directory of ours with its mode; OSError where it is another's, or a link."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, mode)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

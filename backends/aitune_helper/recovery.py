@@ -62,11 +62,11 @@ def _close_in_journal(trials: Trials) -> None:
     record = trials.record()
     if record is not None and record.boot_id != state.boot_id:
         state.drop()
-    past = trials.journal.history(1)
-    if not past.trials or past.trials[0].state not in OPEN:
+    newest = trials.journal.newest()
+    if newest is None or newest[0].state not in OPEN:
         return
-    trial = past.trials[0]._replace(deadline=None)
-    if past.accounts[0].boot_id != state.boot_id:
+    trial = newest[0]._replace(deadline=None)
+    if newest[1] != state.boot_id:
         trial = trial._replace(state=messages.ENDED_BY_REBOOT)
         trials.note_if_possible(messages.ENDED_BY_REBOOT, trial, RECOVERY)
         state.publish(None, ended=trial)

@@ -40,8 +40,8 @@ PROPERTIES: dict[str, str] = {
     "PrivateTmp": "yes",
     "PrivateDevices": "yes",
     "ProtectSystem": "strict",
-    "ReadWritePaths": "-/run/aitune -/var/lib/aitune -/etc/sysctl.d -/etc/udev/rules.d "
-    "-/etc/tmpfiles.d -/etc/modules-load.d",
+    "ReadWritePaths": "-/run/aitune -/run/aitune-bin -/var/lib/aitune -/etc/sysctl.d "
+    "-/etc/udev/rules.d -/etc/tmpfiles.d -/etc/modules-load.d",
     "ProtectHome": "yes",
     "ProtectClock": "yes",
     "ProtectHostname": "yes",

@@ -14,7 +14,8 @@ import pytest
 from tests.kernel.waiting import until
 
 from aitune_backends import elevation
-from aitune_backends.helper_client import Session
+from aitune_backends.helper_client import Session, bundle_sha256
+from aitune_helper import compiled
 from aitune_helper.messages import KEPT, OK, PENDING, Change, Trial
 from aitune_helper.places import Places
 
@@ -232,3 +233,17 @@ def test_nothing_is_run_but_its_start(loop: Path, tmp_path: Path) -> None:
     ran = [line for line in trace.read_text().splitlines() if "exec" in line]
     allowed = 1 + (program.session.hello.guardian == "systemd")
     assert len(ran) == allowed, ran
+
+
+def test_the_second_start_takes_what_the_first_compiled(program: Program) -> None:
+    command = elevation.Launcher(uid=0).command()
+    folder = Path(compiled.FOLDER)
+    until(lambda: any(folder.glob(f"{bundle_sha256()}-*.zip")))
+    done = subprocess.run(
+        [*command[:1], "-v", *command[1:]],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    loaded = [line for line in done.stderr.decode().splitlines() if "'aitune_helper." in line]
+    assert len([line for line in loaded if "-cpython-" in line]) > 20

@@ -20,8 +20,9 @@ from tests.unit.helper.conftest import OPS, Bench
 from aitune_helper import breakout, capabilities, knobs, landlock, messages, sandbox, seccomp
 from aitune_helper.actions import ACTIONS
 from aitune_helper.capabilities import CapableKernel
+from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
-from aitune_helper.messages import Attempt, Layer
+from aitune_helper.messages import Layer
 from aitune_helper.places import Places, prepare
 from aitune_helper.seccomp import MACHINES, Instruction, Machine
 from aitune_helper.varlink import Fault
@@ -323,6 +324,18 @@ def test_nothing_is_imported_once_confined(ready: Places) -> None:
     assert in_a_child(session) == []
 
 
+def test_without_the_right_to_join_its_group_the_journal_is_roots_alone(ready: Places) -> None:
+    """A container may lack CAP_SETGID; then too a change can be journalled."""
+
+    def journalled() -> object:
+        capabilities.drop(())
+        Journal(ready.journal, group=54321).append("test", {})
+        return Path(ready.journal).stat().st_gid
+
+    assert in_a_child(journalled) != 54321
+    assert Path(ready.journal).read_text().count("\n") == 1
+
+
 # ------------------------------------------------------------------ capabilities
 
 
@@ -401,4 +414,3 @@ def test_what_is_left_of_capabilities_is_told_by_the_kernel() -> None:
     layer, sets = told
     assert layer["held"] is True
     assert sets["CapEff"] == sets["CapPrm"] == sets["CapInh"] == sets["CapAmb"] == 0
-    assert Attempt("x", held=True) == Attempt("x", True, "")
