@@ -46,7 +46,8 @@ def reason(kernel: KernelIO, pool: str, item: Item) -> str:
         where = ", ".join(broken[:4]) + (" …" if len(broken) > 4 else "")
         size = sum(free[node] or 0 for node in broken)
         blocks = plan.gib(page) if page >= 2**20 else f"{page // 1024} KiB"
-        return f"{messages.FRAGMENTED} on {where}: {plan.gib(size)} free, but not in blocks of {blocks}"
+        free_there = plan.gib(size)
+        return f"{messages.FRAGMENTED} on {where}: {free_there} free, but not in blocks of {blocks}"
     if free and None not in free.values():
         where = ", ".join(nodes[:4]) + (" …" if len(nodes) > 4 else "")
         return f"no memory is free on {where}"
