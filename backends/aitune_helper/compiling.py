@@ -24,18 +24,28 @@ def prepare() -> None:
 
 
 def keep(program: str, sha256: str) -> None:
-    """Put the copy there if it is missing; before the sandbox, which hides the place.
+    """Put the copy there if it is missing, in a process of its own, which nobody waits for.
+
+    To be called before the sandbox is entered, which hides the place.
 
     Args:
         program: The zipapp we were started from.
         sha256: Its digest.
     """
     path = compiled.path(sha256)
+    if os.path.lexists(path):
+        return
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
     try:
-        if not os.path.lexists(path):
+        if os.fork() == 0:
             files.replace_file(path, archive(program), 0o644, sync=False)
     except (OSError, ImportError):
-        return
+        pass  # the next start compiles, as this one did
+    finally:
+        os._exit(0)
 
 
 def archive(program: str) -> bytes:

@@ -23,6 +23,8 @@ from aitune_helper.state import LockedError, hold, loud
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aitune_helper.places import Places
     from aitune_helper.service import Service
     from aitune_helper.trial import Trials
@@ -32,9 +34,6 @@ ACKNOWLEDGE_S = 5.0
 # After so long without an answer another one is forked.
 AGAIN_S = 1.0
 _LOOK_S = 0.25
-# How long a guardian that a service manager started waits for its first helper: longer than a
-# helper is silent, since a helper can ask for a guardian only before it is confined.
-_FIRST_S = 660.0
 _ID_MAX = 64
 _OOM = "/proc/self/oom_score_adj"
 _OOM_SCORE = -900
@@ -80,9 +79,10 @@ def look(trials: Trials) -> float | None:
 
 
 def watch(places: Places, trials: Trials, first: socket.socket | None = None) -> None:
-    """Be the guardian, until no helper is connected and nothing is pending.
+    """Be the guardian, until no helper lives and nothing is pending.
 
-    Returns at once where a live guardian already holds the lock.
+    Returns at once where a live guardian already holds the lock. That no helper lives is held fast
+    until the lock is given back: one that starts meanwhile finds its own guardian taken.
 
     Args:
         places: Where lock and socket lie.
@@ -90,33 +90,35 @@ def watch(places: Places, trials: Trials, first: socket.socket | None = None) ->
         first: The connection of the helper that started us, if it did so itself.
     """
     try:
-        with hold(places.guard_lock):
+        with contextlib.ExitStack() as alone, hold(places.guard_lock):
             files.remove(places.guard_socket)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with listener:
                 listener.bind(places.guard_socket)
                 listener.listen(16)
-                _watch(listener, trials, [] if first is None else [first])
+                for _ in _rounds(listener, trials, [] if first is None else [first]):
+                    with contextlib.suppress(LockedError):
+                        alone.enter_context(hold(places.helpers_lock))
+                        break
                 files.remove(places.guard_socket)
     except LockedError:
         return
 
 
-def _watch(listener: socket.socket, trials: Trials, helpers: list[socket.socket]) -> None:
-    """Answer helpers and look at the record; the wait ends with whichever comes first."""
-    first_by = time.monotonic() + (0.0 if helpers else _FIRST_S)
+def _rounds(
+    listener: socket.socket, trials: Trials, helpers: list[socket.socket]
+) -> Iterator[None]:
+    """Answer helpers and look at the record; yields whenever nobody seems to need us."""
     while True:
         wait = look(trials)
         if wait is None and not helpers:
-            if time.monotonic() >= first_by:
-                return
+            yield
             wait = _LOOK_S
         ready, _, _ = select.select([listener, *helpers], [], [], wait)
         for found in ready:
             if found is listener:
                 with contextlib.suppress(OSError):
                     helpers.append(listener.accept()[0])
-                    first_by = 0.0
             elif not _answer(found, trials):
                 helpers.remove(found)
                 found.close()
@@ -153,6 +155,7 @@ class ProcessGuardian:
         self._trials = trials
         self._service = service
         self._link: socket.socket | None = None
+        self._alive = contextlib.ExitStack()
         self._started = False
         self._forked = 0.0
         self._asking = 0
@@ -167,6 +170,8 @@ class ProcessGuardian:
         if self._started:
             return
         self._started = True
+        with contextlib.suppress(LockedError, OSError):
+            self._alive.enter_context(hold(self._places.helpers_lock, AGAIN_S, shared=True))
         if self._service is not None:
             unit = f"aitune-guard-{os.getpid()}"
             self._trouble = f"the service {unit} does not answer"
@@ -179,7 +184,7 @@ class ProcessGuardian:
         """Connect to it if it is up by now, to another if it has gone."""
         self._asked()
         if self._link is not None and _is_gone(self._link):
-            self.close()
+            self._hang_up()
         if self._link is None:
             with contextlib.suppress(OSError):
                 self._connect()
@@ -196,7 +201,7 @@ class ProcessGuardian:
                 self.meet()
                 if self._ask(trial_id, give_up) == b"armed":
                     return
-            self.close()
+            self._hang_up()
             now = time.monotonic()
             if now >= give_up:
                 raise Fault("NoGuardian", {"reason": self._trouble})
@@ -206,6 +211,10 @@ class ProcessGuardian:
 
     def close(self) -> None:
         """Let go of the guardian."""
+        self._alive.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._link is not None:
             self._link.close()
             self._link = None

@@ -49,6 +49,11 @@ class Places(NamedTuple):
         return self.private + "/guard.lock"
 
     @property
+    def helpers_lock(self) -> str:
+        """Shared by all helpers that live: who can have it alone knows that there is none."""
+        return self.private + "/helpers.lock"
+
+    @property
     def guard_socket(self) -> str:
         """Where the guardian is told of a trial and answers that it watches."""
         return self.private + "/guard.sock"

@@ -221,8 +221,8 @@ class State:
 
 
 @contextlib.contextmanager
-def hold(path: str, wait_s: float = 0.0) -> Iterator[int]:
-    """Hold an exclusive flock on `path`, made private; yields its descriptor.
+def hold(path: str, wait_s: float = 0.0, *, shared: bool = False) -> Iterator[int]:
+    """Hold a flock on `path`, made private; exclusive unless `shared`; yields its descriptor.
 
     Raises:
         LockedError: Another still holds it after `wait_s` seconds.
@@ -233,7 +233,7 @@ def hold(path: str, wait_s: float = 0.0) -> Iterator[int]:
         give_up = time.monotonic() + wait_s
         while True:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() >= give_up:

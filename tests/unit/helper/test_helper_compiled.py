@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.unit.helper.test_helper_guardian import until
 
 import aitune_helper
 from aitune_backends.helper_bundle import bundle, bundle_sha256
@@ -36,6 +37,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
+def keep(pyz: Path, folder: Path) -> Path:
+    """Have the copy made, which a process of its own does."""
+    compiling.keep(str(pyz), bundle_sha256())
+    until(lambda: any(folder.glob("*.zip")))
+    (kept,) = folder.iterdir()
+    return kept
+
+
 def test_the_copy_is_the_whole_program_without_its_sources(pyz: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.zip"
     copy.write_bytes(compiling.archive(str(pyz)))
@@ -52,8 +61,7 @@ def test_the_copy_is_the_whole_program_without_its_sources(pyz: Path, tmp_path: 
 
 
 def test_it_is_found_by_the_file_it_was_made_from(pyz: Path, folder: Path) -> None:
-    compiling.keep(str(pyz), bundle_sha256())
-    (kept,) = folder.iterdir()
+    kept = keep(pyz, folder)
     assert kept.name.startswith(bundle_sha256())
     before = kept.stat().st_ino
     compiling.keep(str(pyz), bundle_sha256())
@@ -64,7 +72,7 @@ def test_it_is_found_by_the_file_it_was_made_from(pyz: Path, folder: Path) -> No
 
 
 def test_another_file_has_no_copy(pyz: Path, folder: Path) -> None:
-    compiling.keep(str(pyz), bundle_sha256())
+    keep(pyz, folder)
     pyz.write_bytes(bundle() + b"\n")
     compiled.use(str(pyz))
     assert not aitune_helper.__path__[0].startswith(str(folder))
@@ -73,8 +81,7 @@ def test_another_file_has_no_copy(pyz: Path, folder: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="what belongs to a user is refused before that")
 @pytest.mark.parametrize("what", ["file", "folder", "link"])
 def test_a_copy_that_others_could_have_made_is_not_used(pyz: Path, folder: Path, what: str) -> None:
-    compiling.keep(str(pyz), bundle_sha256())
-    (kept,) = folder.iterdir()
+    kept = keep(pyz, folder)
     if what == "link":
         kept.rename(pyz.parent / "elsewhere")
         kept.symlink_to(pyz.parent / "elsewhere")

@@ -357,6 +357,25 @@ def test_a_service_that_was_brought_back_is_met_again(
     assert value(swappiness).startswith("60")
 
 
+def test_it_stays_for_a_helper_that_it_has_not_met_and_goes_with_it(
+    served: Callable[[str], Core], kernel: RealKernel, places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A service comes up after hello; the operator may think before the first change."""
+    looks: list[float | None] = []
+    monkeypatch.setattr(guardians, "_LOOK_S", 0.02)
+    monkeypatch.setattr(guardians, "look", lambda trials: looks.append(None))
+    core = served("exit 0")
+    trials = Trials(kernel, places, Journal(places.journal))
+    thread = threading.Thread(target=guardians.watch, args=(places, trials))
+    thread.start()
+    until(lambda: len(looks) > 3)
+    assert thread.is_alive()
+    core.close()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
 @pytest.mark.usefixtures("no_fork")
 def test_a_service_that_never_comes_is_no_change(
     served: Callable[[str], Core], monkeypatch: pytest.MonkeyPatch, swappiness: Path
