@@ -28,7 +28,9 @@ def facts(sample: Sample | None, name: str) -> tuple[Line, ...]:
         ),
     ]
     if disk.schedulers:
-        lines.append(_line("Schedulers", ", ".join(disk.schedulers), ""))
+        largest = disk.max_sectors_kib
+        more = "" if largest is None else f"   requests up to {largest} KiB"
+        lines.append(_line("Schedulers", ", ".join(disk.schedulers), more))
     elif disk.slaves:
         passes = f"{disk.name} has no scheduler: it passes requests on to {_and(disk.slaves)}."
         lines.append(_line("Schedulers", passes, ""))

@@ -25,10 +25,15 @@ def facts(state: State) -> tuple[Line, ...]:
     lines: list[Line] = []
     if sample.memory is not None:
         lines += _memory(state, sample.memory)
-    for pool in sample.pools:
-        if pool.node is None:
+    totals = [pool for pool in sample.pools if pool.node is None]
+    for pool in totals:
+        if pool.total or pool.surplus:
             nodes = [p for p in sample.pools if p.size_kib == pool.size_kib and p.node is not None]
             lines += _pool(pool, nodes)
+    empty = [size_text(p.size_kib * 1024) for p in totals if not (p.total or p.surplus)]
+    if empty:
+        sizes = f"none of {' or '.join(empty)} reserved"
+        lines.append((("Huge pages".ljust(_LABEL), "dim-bold"), (sizes, "dim")))
     return tuple(lines)
 
 
@@ -55,9 +60,6 @@ def _memory(state: State, memory: Memory) -> Iterable[Line]:
 def _pool(pool: HugePool, nodes: list[HugePool]) -> Iterable[Line]:
     """`2 MiB pages  64 of 64 free   0 promised   0 surplus`, then `node0 32/32  node1 32/32`."""
     name = f"{size_text(pool.size_kib * 1024)} pages"
-    if not pool.total and not pool.surplus:
-        yield ((name.ljust(_LABEL), "dim-bold"), ("none reserved", "dim"))
-        return
     yield (
         (name.ljust(_LABEL), "dim-bold"),
         (f"{pool.free}", "fg"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
-from aitune_helper.knobs import KNOBS
+from aitune_helper.knobs import KNOBS, other_half
 from aitune_helper.messages import AS_WANTED, PARTIAL
 from aitune_tui.selection import Selection, Target, each_key, group_key, select
 from aitune_tui.words import UNKNOWN, ghz, joined_numbers
@@ -226,15 +226,31 @@ def _is_memory(group: str) -> bool:
 
 def _on_overview(state: State, knobs: Iterable[str]) -> Iterator[str]:
     """Leave out the settings of a page that ask for nothing and are seldom looked for."""
-    touched = {target.knob for target in (*state.staged, *state.tried)}
     for knob in knobs:
-        if state.filter_text or knob in touched or not ENTRIES[knob].minor:
+        if not ENTRIES[knob].minor or _is_looked_for(state, knob):
             yield knob
+
+
+def _that_count(state: State, knobs: Iterable[str]) -> Iterator[str]:
+    """Of two settings that say one thing the one that counts; the filter finds the other."""
+    values = {s.knob: s.value for s in state.statuses}
+    for knob in knobs:
+        half = other_half(KNOBS[knob])
+        other = values.get(half.id) if half is not None else None
+        is_idle = values[knob] == "0" and other not in {None, "0"}
+        if not is_idle or _is_looked_for(state, knob):
+            yield knob
+
+
+def _is_looked_for(state: State, knob: str) -> bool:
+    """Whether the operator has named a setting, or is changing it."""
+    touched = (*state.staged, *state.tried)
+    return bool(state.filter_text) or any(target.knob == knob for target in touched)
 
 
 def memory_rows(state: State, *, headings: bool) -> tuple[SettingRow, ...]:
     """The settings of memory; with headings on its own page, without on the overview."""
-    knobs = knobs_of(state, _is_memory)
+    knobs = tuple(_that_count(state, knobs_of(state, _is_memory)))
     if not headings:
         shown = _on_overview(state, knobs)
         return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in shown))

@@ -92,8 +92,8 @@ class CursorList(LineWidget, can_focus=True):
 
     def more_text(self, hidden: Sequence[int]) -> str:
         """What the last line says of items below it."""
-        count = sum(self._keys[index] is not None for index in hidden)
-        return f"↓ {count} more"
+        choosable = sum(self._keys[index] is not None for index in hidden)
+        return f"↓ {choosable or len(hidden)} more"
 
     # What the app calls
 

@@ -91,6 +91,22 @@ def row(state: State, key: str) -> tuple[str, str, str, str]:
     return found.value, found.new, found.glyph, found.word
 
 
+def test_of_one_limit_in_two_units_the_one_that_counts_is_shown() -> None:
+    def shown(*values: str, **more: object) -> list[str]:
+        pair = zip(("vm.dirty_ratio", "vm.dirty_bytes"), values, strict=True)
+        statuses = tuple(status(knob, "", value, state=INFO) for knob, value in pair)
+        state = replace(SPLIT, statuses=statuses, **more)  # type: ignore[arg-type]  # as named
+        rows = present_settings.memory_rows(state, headings=True)
+        return [row.key for row in rows if not row.heading]
+
+    assert shown("20", "0") == ["vm.dirty_ratio"]
+    assert shown("0", "8192") == ["vm.dirty_bytes"]
+    assert shown("0", "0") == ["vm.dirty_ratio", "vm.dirty_bytes"]
+    assert shown("20", "0", filter_text="bytes") == ["vm.dirty_bytes"]
+    staged = {Target("vm.dirty_bytes", ""): "8192000"}
+    assert shown("20", "0", staged=staged) == ["vm.dirty_ratio", "vm.dirty_bytes"]
+
+
 def test_rows_say_value_advice_and_state() -> None:
     assert row(SPLIT, "kernel.numa_balancing") == ("1", "0", "▲", "differs")
     assert row(SPLIT, "vm.overcommit_memory") == ("0", "", "✓", "ok")
