@@ -53,6 +53,11 @@ _WRITE = (
 )  # fmt: skip
 _READ = ("/etc/shadow", "/etc/ssh", "/root", "/home", "/dev/mem", "/proc/kcore")
 _MAKE = ("/tmp", "/root", "/etc", "/dev/shm", "/usr/local/bin", "/run")  # noqa: S108 (to be refused)
+# What runs anything for whoever calls it as root.
+_SERVICES = (
+    "/run/systemd/private", "/run/dbus/system_bus_socket", "/run/docker.sock",
+    "/run/containerd/containerd.sock", "/run/podman/podman.sock",
+)  # fmt: skip
 _NAME = "/aitune-self-test"
 
 Try = Callable[[], object]
@@ -115,6 +120,8 @@ class Breakout:
         yield "run a program", _run
         for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET):
             yield f"open a socket of {family.name}", partial(_socket, family)
+        for path in _SERVICES:
+            yield f"call {path}", partial(_call_service, path)
         yield "type on a terminal", lambda: fcntl.ioctl(0, _TIOCSTI, b"\0")
         yield "paste on a console", lambda: fcntl.ioctl(0, _TIOCLINUX, b"\0")
         yield "signal another process", lambda: os.kill(parent, 0)
@@ -182,6 +189,11 @@ def _run() -> None:
 
 def _socket(family: socket.AddressFamily) -> None:
     socket.socket(family, socket.SOCK_RAW if family == socket.AF_PACKET else socket.SOCK_DGRAM)
+
+
+def _call_service(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(path)
 
 
 def _disks() -> Iterator[str]:

@@ -13,6 +13,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Callable, Protocol
@@ -92,10 +93,9 @@ def watch(places: Places, trials: Trials, first: socket.socket | None = None) ->
     try:
         with contextlib.ExitStack() as alone, hold(places.guard_lock):
             files.remove(places.guard_socket)
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             with listener:
                 listener.bind(places.guard_socket)
-                listener.listen(16)
                 for _ in _rounds(listener, trials, [] if first is None else [first]):
                     with contextlib.suppress(LockedError):
                         alone.enter_context(hold(places.helpers_lock))
@@ -117,11 +117,18 @@ def _rounds(
         ready, _, _ = select.select([listener, *helpers], [], [], wait)
         for found in ready:
             if found is listener:
-                with contextlib.suppress(OSError):
-                    helpers.append(listener.accept()[0])
+                helpers += _met(listener)
             elif not _answer(found, trials):
                 helpers.remove(found)
                 found.close()
+
+
+def _met(listener: socket.socket) -> list[socket.socket]:
+    """The lines to us that a helper has brought: confined as it is, it can connect to nobody."""
+    with contextlib.suppress(OSError):
+        _, brought, _, _ = socket.recv_fds(listener, 1, 1, socket.MSG_DONTWAIT)
+        return [socket.socket(fileno=fd) for fd in brought]
+    return []
 
 
 def _answer(helper: socket.socket, trials: Trials) -> bool:
@@ -131,7 +138,8 @@ def _answer(helper: socket.socket, trials: Trials) -> bool:
         if asked:
             record = trials.current()
             armed = record is not None and record.trial.id.encode("ascii") == asked
-            helper.send(b"armed" if armed else b"nothing")
+            # One that does not listen must not keep us from a deadline.
+            helper.send(b"armed" if armed else b"nothing", socket.MSG_DONTWAIT)
             return True
     return False
 
@@ -220,13 +228,18 @@ class ProcessGuardian:
             self._link = None
 
     def _connect(self) -> None:
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            link.connect(self._places.guard_socket)
-        except OSError:
-            link.close()
-            raise
-        self._link = link
+        """Bring the guardian one end of a line: from within the sandbox nobody can be called."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        end = theirs.fileno().to_bytes(4, sys.byteorder)
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as letter:
+            letter.setblocking(False)
+            try:
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, end)]
+                letter.sendmsg([b"\0"], rights, 0, self._places.guard_socket)
+            except OSError:
+                ours.close()
+                raise
+        self._link = ours
 
     def _ask(self, trial_id: str, give_up: float) -> bytes:
         if self._link is None:

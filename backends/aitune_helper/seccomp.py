@@ -2,7 +2,8 @@
 
 A list of what is denied, not of what is allowed: what CPython and its C library call differs with
 each of them. It takes what capabilities and Landlock leave: running programs, other processes,
-namespaces, modes and owners, sockets other than AF_UNIX. A denied call fails with EPERM.
+namespaces, modes and owners, sockets other than AF_UNIX, and calling anybody by these. A denied
+call fails with EPERM.
 
 The program is classic BPF over `struct seccomp_data` (linux/seccomp.h): number at 0, architecture
 at 4, arguments as 64-bit words from 16 on. Of an argument the low word is compared: the kernel
@@ -29,6 +30,8 @@ CALLS: dict[str, tuple[int | None, int | None]] = {
     "process_madvise": (440, 440), "process_mrelease": (448, 448), "kcmp": (312, 272),
     "pidfd_getfd": (438, 438), "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
+    # services: systemd, D-Bus or a container engine runs anything for whoever calls as root
+    "connect": (42, 203), "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242),
     # mounts and namespaces
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
     "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),

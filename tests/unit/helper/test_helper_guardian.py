@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import select
 import signal
 import threading
 import time
@@ -400,6 +402,20 @@ def test_the_guardian_of_a_service_is_locked_in_memory_and_confined_before_it_wa
     monkeypatch.setattr(program, "watch", lambda *_: order.append("watch"))
     program._guard(Origin("/x/helper.pyz", ""))
     assert order == ["stay", "sandbox", "watch"]
+
+
+def test_a_helper_that_asks_and_does_not_listen_keeps_it_from_no_deadline(
+    core: Core, swappiness: Path
+) -> None:
+    apply(core, 0.5)
+    link = core.guardian._link  # type: ignore[attr-defined]
+    link.setblocking(False)
+    with contextlib.suppress(OSError):
+        for _ in range(100_000):
+            if not select.select([], [link], [], 0.2)[1]:
+                break
+            link.send(b"0" * 32)
+    until(lambda: value(swappiness).startswith("60"))
 
 
 def test_a_plan_after_an_apply_does_not_wait_for_the_guardian(core: Core) -> None:

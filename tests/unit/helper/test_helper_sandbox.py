@@ -10,21 +10,35 @@ import errno
 import json
 import os
 import re
+import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from tests.unit.helper.conftest import OPS, Bench
+from tests.unit.helper.test_helper_guardian import until
 
-from aitune_helper import breakout, capabilities, knobs, landlock, messages, sandbox, seccomp
+from aitune_helper import (
+    breakout,
+    capabilities,
+    knobs,
+    landlock,
+    messages,
+    sandbox,
+    seccomp,
+    surroundings,
+)
 from aitune_helper.actions import ACTIONS
 from aitune_helper.capabilities import CapableKernel
+from aitune_helper.guardian import ProcessGuardian
 from aitune_helper.journal import Journal
 from aitune_helper.kernelfs import RealKernel
 from aitune_helper.messages import Layer
 from aitune_helper.places import Places, prepare
 from aitune_helper.seccomp import MACHINES, Instruction, Machine
+from aitune_helper.service import Service
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
@@ -242,6 +256,53 @@ def test_nothing_gets_out(ready: Places) -> None:
     assert all(layers.values()), "this test needs a kernel with Landlock and seccomp"
     assert len(attempts) > 100
     assert [attempt for attempt in attempts if not attempt["held"]] == []
+
+
+def test_no_service_can_be_called_and_nobody_be_answered(ready: Places) -> None:
+    """Systemd runs anything for whoever is root at the other end: that is the way out of it all."""
+    path = f"{ready.run}/service"
+
+    def calls() -> object:
+        with socket.socket(socket.AF_UNIX) as own:
+            own.bind(path + ".own")
+            enter(ready)
+            said = [breakout.outcome(lambda: own.listen(1))]
+        for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_UNIX, kind) as caller:
+                said.append(breakout.outcome(partial(caller.connect, path)))
+        return said
+
+    with socket.socket(socket.AF_UNIX) as service:
+        service.bind(path)
+        service.listen(1)
+        assert in_a_child(calls) == [[True, "EPERM"]] * 4
+
+
+def test_guardian_and_log_are_reached_from_within(
+    ready: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "_SYSLOG", f"{ready.run}/log")
+
+    def session() -> object:
+        bench = Bench(ready)
+        trial = bench.apply(("vm.swappiness", "", "33"))
+        standby = ProcessGuardian(ready, lambda: bench.core.trials)
+        standby.start()
+        until(Path(ready.guard_socket).exists)
+        enter(ready)
+        surroundings.syslog("kept")
+        # One of a service's is never forked, so it has to be met.
+        met = ProcessGuardian(ready, lambda: bench.core.trials, Service(()))
+        met.arm(trial.id)
+        bench.core.trials.revert(trial.id, OPS)
+        for guardian in (met, standby, bench.core):
+            guardian.close()
+        return "armed"
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(surroundings._SYSLOG)
+        assert in_a_child(session) == "armed"
+        assert log.recv(4096, socket.MSG_DONTWAIT).endswith(b": kept")
 
 
 def test_the_self_test_finds_what_is_open_and_leaves_nothing(ready: Places) -> None:
