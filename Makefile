@@ -44,8 +44,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 run: $(VENV)/.run
 	@$(BIN)/aitune-tui
 
+# The screens beside the rest: two cores are enough to be done in five minutes.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/unit tests/screen tests/fuzz
+	@$(BIN)/python -m pytest tests/screen > $(VENV)/screen.log 2>&1 & screens=$$!; \
+	$(BIN)/python -m pytest tests/unit tests/fuzz; failed=$$?; \
+	wait $$screens || failed=$$?; cat $(VENV)/screen.log; exit $$failed
 
 test-root: $(VENV)/.dev
 	@test "$$(id -u)" = 0 || { echo "make test-root changes kernel settings and puts them back: run it as root." >&2; exit 1; }
