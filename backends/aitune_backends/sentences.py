@@ -243,7 +243,7 @@ def state(trial: Trial) -> str:
     }
     text = words.get(trial.state, trial.state)
     if trial.state == KEPT and trial.persisted == "yes":
-        text = "kept, also at boot"
+        text = "kept, the boot files too" if trial.undo_of else "kept, also at boot"
     if trial.state == KEPT and trial.persisted == "failed":
         text = "kept, not at boot"
     return text if trial.complete else f"{text}, not all of it"

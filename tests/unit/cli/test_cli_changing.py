@@ -195,6 +195,33 @@ def test_undo_since_boot_is_the_net_effect(cli: CommandLine) -> None:
     assert "No kept change" in cli.run("journal", "--active").output
 
 
+def test_a_plan_gives_no_risk_to_what_holds_already(cli: CommandLine) -> None:
+    shown = cli.run("plan", "hugepages.2048kB=0", "vm.swappiness=60").output
+    assert shown.count("it holds this value already") == 2
+    assert "may not come back" not in shown
+    assert "can have no effect" not in shown
+
+
+def test_active_tells_a_value_that_went_back_from_one_that_holds(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--yes")
+    said = [cli.run("journal", "--active").output]
+    for value in ("60", "33"):
+        cli.demo.kernel.write(SWAPPINESS, value)
+        said.append(cli.run("journal", "--active").output)
+    words = ("in force", "as it was", "changed since")
+    assert all(word in text for word, text in zip(words, said, strict=True))
+
+
+def test_an_undo_says_what_it_did_to_the_boot_files(cli: CommandLine) -> None:
+    cli.run("apply", "vm.swappiness=10", "--persist", "--yes")
+    undone = cli.run("undo", "--yes").output
+    assert "Taken out of " in undone
+    assert "95-aitune.conf" in undone
+    listed = cli.run("journal").output
+    assert "kept, the boot files too" in listed
+    assert listed.count("also at boot") == 1
+
+
 def test_undo_since_boot_takes_back_what_is_set_at_boot_too(cli: CommandLine) -> None:
     drop_in = cli.demo.host.root / "etc/sysctl.d/95-aitune.conf"
     cli.run("apply", "vm.swappiness=10", "--persist", "--yes")

@@ -242,7 +242,7 @@ def _said_of_kept(trial: Trial, files: tuple[str, ...], manner: Manner) -> str:
         return sentences.kept(trial, files)
     if rooted.is_partial(trial):
         return "Not all of it is as it was."
-    written = f" Written: {', '.join(files)}." if files else ""
+    written = f" Taken out of {', '.join(files)}." if files else ""
     return sentences.reverted(trial, time.time()) + written
 
 

@@ -152,12 +152,19 @@ def _show_active(options: Options, machine: Machine, nets: tuple[Net, ...]) -> N
             net.first,
             net.last,
             value or "–",
-            "in force" if value == net.last else "changed since",
+            _standing(net, value),
         )
         for net, value in zip(nets, now, strict=True)
     ]
     echo(table(("SETTING", "FIRST", "KEPT", "NOW", ""), rows))
     echo("Gone at the next boot, unless saved. `aitune-tui undo --since-boot` puts them all back.")
+
+
+def _standing(net: Net, value: str | None) -> str:
+    """What became of a kept setting, in words."""
+    if value == net.last:
+        return "in force"
+    return "as it was" if value == net.first else "changed since"
 
 
 def _net_json(net: Net) -> jsontext.Json:

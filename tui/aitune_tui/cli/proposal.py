@@ -179,10 +179,7 @@ def show_plan(
     groups = _groups(plan.items, texts_of(machine, plan))
     owners = read_owners(machine.host)
     note(f"{_headline(plan.items, groups)} Nothing is written yet.", as_json=as_json)
-    rows = [
-        (_label(items), items[0].old, items[0].requested, text.risk, text.note)
-        for items, text in groups
-    ]
+    rows = [_row(items, text) for items, text in groups]
     note(table(("SETTING", "NOW", "AFTER", "RISK", "NOTE"), rows), as_json=as_json)
     for items, text in groups:
         if items[0].status != UNCHANGED:
@@ -192,6 +189,12 @@ def show_plan(
     for warning in (*plan.warnings, *passing):
         note(f"\nWarning: {clean(warning)}.", as_json=as_json)
     note(ending or _how(try_s, persist), as_json=as_json)
+
+
+def _row(items: Sequence[Item], text: ChangeText) -> tuple[str, ...]:
+    held = items[0].status == UNCHANGED
+    risk, said = ("none", "it holds this value already") if held else (text.risk, text.note)
+    return _label(items), items[0].old, items[0].requested, risk, said
 
 
 def _details(items: Sequence[Item], text: ChangeText, owner: Owner | None) -> list[str]:
@@ -243,7 +246,9 @@ def _headline(items: Sequence[Item], groups: Sequence[tuple[list[Item], ChangeTe
     same = len(items) - todo
     if same:
         text += f", {same} already as wanted"
-    inert = sum(len(group) for group, meaning in groups if meaning.inert)
+    inert = sum(
+        len(group) for group, meaning in groups if meaning.inert and group[0].status == PLANNED
+    )
     if inert:
         text += f", {inert} can have no effect"
     return text + "."

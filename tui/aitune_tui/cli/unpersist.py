@@ -60,7 +60,7 @@ def command(
     if options.json:
         emit_json("unpersist", {"knobs": names, "files": list(files)})
     elif files:
-        echo(f"Written: {', '.join(files)}. The values in force now are as they were.")
+        echo(f"Taken out of {', '.join(files)}. The values in force now are as they were.")
     else:
         echo("No file of ours sets that at boot: nothing to take out.")
     ctx.exit(DONE)
