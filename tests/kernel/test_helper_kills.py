@@ -102,9 +102,10 @@ def test_killed_at_every_call_of_every_operation(tmp_path: Path, queues: list[Pa
                 command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
         )
+    # All of them come to their end, and put their settings back, before any is judged.
+    ended = [(worker, *worker.communicate(timeout=PATIENCE_S)) for worker in workers]
     results = []
-    for worker in workers:
-        out, said = worker.communicate(timeout=PATIENCE_S)
+    for worker, out, said in ended:
         assert worker.returncode == 0, said
         results += [json.loads(line) for line in out.splitlines()]
     points: Counter[str] = Counter()
