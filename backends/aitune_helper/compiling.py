@@ -6,6 +6,7 @@ a boot for each file and interpreter, before it is confined; what is kept is rea
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 from aitune_helper import compiled, files, places
@@ -41,7 +42,10 @@ def keep(program: str, sha256: str) -> None:
         return
     try:
         if os.fork() == 0:
-            files.replace_file(path, archive(program), 0o644, sync=False)
+            made = archive(program)
+            # The file may have been replaced while it was read: its name must not lie.
+            if hashlib.sha256(files.read_file(program) or b"").hexdigest() == sha256:
+                files.replace_file(path, made, 0o644, sync=False)
     except (OSError, ImportError):
         pass  # the next start compiles, as this one did
     finally:

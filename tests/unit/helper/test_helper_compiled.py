@@ -71,6 +71,14 @@ def test_it_is_found_by_the_file_it_was_made_from(pyz: Path, folder: Path) -> No
     assert (aitune_helper.__path__[0] == f"{kept}/aitune_helper") is trusted
 
 
+def test_a_file_that_was_replaced_meanwhile_leaves_no_copy_under_its_old_name(
+    pyz: Path, folder: Path
+) -> None:
+    compiling.keep(str(pyz), "0" * 64)
+    keep(pyz, folder)
+    assert [kept.name[:64] for kept in folder.glob("*.zip")] == [bundle_sha256()]
+
+
 def test_another_file_has_no_copy(pyz: Path, folder: Path) -> None:
     keep(pyz, folder)
     pyz.write_bytes(bundle() + b"\n")
