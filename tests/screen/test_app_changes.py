@@ -6,8 +6,10 @@ import re
 
 import pytest
 from tests.screen.app_desk import open_desk
+from textual import events
 
 from aitune_tui import sentences
+from aitune_tui.screens.edit import NumberInput
 from aitune_tui.selection import Target
 
 OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
@@ -238,6 +240,19 @@ async def test_space_takes_back_what_it_staged() -> None:
         await desk.press("space")
         assert not desk.app.state.staged
         assert sentences.ALREADY_ADVISED in desk.text
+
+
+async def test_a_number_typed_fast_comes_out_as_typed() -> None:
+    async with open_desk() as desk:
+        await desk.select("hugepages.2048kB")
+        await desk.press("enter")
+        line = desk.app.screen.query(NumberInput).first()
+        typed = (("backspace", "\x7f"), ("5", "5"), ("1", "1"), ("2", "2"))
+        for key, character in typed:
+            desk.app.post_message(events.Key(key, character))
+        await desk.until(lambda: "1" in line.value, "the digits")
+        await desk.press("end")
+        assert line.value == "512"
 
 
 async def test_a_number_out_of_bounds_is_refused_where_it_is_typed() -> None:

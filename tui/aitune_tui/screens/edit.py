@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.containers import Vertical
 from textual.widgets import Input
 
@@ -144,6 +144,21 @@ class ChoiceDialog(Dialog[Wanted]):
         self.dismiss(tuple((target, event.key) for target in self._selection.targets))
 
 
+class NumberInput(Input):
+    """A line for digits in which fast keys are taken in the order in which they were typed.
+
+    Textual enters digits at once, but runs Backspace as a binding, after the keys that wait
+    already: over a slow link, Backspace and 512 would come out as 51.
+    """
+
+    def on_key(self, event: events.Key) -> None:
+        """Delete at once."""
+        if event.key == "backspace":
+            event.stop()
+            event.prevent_default()
+            self.action_delete_left()
+
+
 class NumberDialog(Dialog[Wanted]):
     """A number for a setting, or one for each node of a pool. Enter stages."""
 
@@ -163,7 +178,7 @@ class NumberDialog(Dialog[Wanted]):
             if with_names:
                 yield TextBlock(((status.instance, "dim"),))
             text = self._staged[index] or status.value or ""
-            yield Input(text, classes=self.INPUT_CLASS, restrict=r"[0-9]*", compact=True)
+            yield NumberInput(text, classes=self.INPUT_CLASS, restrict=r"[0-9]*", compact=True)
         yield TextBlock(id="number-says")
         yield Vertical(classes="filler")
         yield keys_bar("stage")
