@@ -34,7 +34,7 @@ SWAPPINESS = "/proc/sys/vm/swappiness"
         ("block.scheduler@nvme0n1=cfq", "mq-deadline"),
         ("block.scheduler@../../etc=none", "names no disk"),
         ("hugepages.3kB=1", "No knob"),
-        ("vm.overcommit_kbytes=1", "No knob"),
+        ("vm.vfs_cache_pressure=1", "No knob"),
     ],
 )
 def test_a_bad_change_names_the_choices(cli: CommandLine, change: str, said: str) -> None:
