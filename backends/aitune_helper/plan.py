@@ -35,8 +35,6 @@ RESERVE_BYTES = 2 * GIB
 RESERVE_SHARE = 0.10
 CHANGES_MAX = 4096
 
-# What must be written after what: a scheduler resets what follows it, read-ahead comes last.
-ORDER = {knob.id: knob.turn for knob in KNOBS.values()}
 _NODES_ONLINE = "/sys/devices/system/node/online"
 # One of them counts, the other is 0.
 _LIMITS = {"vm.overcommit_ratio", "vm.overcommit_kbytes"}
@@ -204,7 +202,7 @@ def rank(knob: str, value: str) -> int:
     """
     if knob == "vm.overcommit_memory":
         return 1 if value == "2" else -1
-    return ORDER.get(knob, 0)
+    return KNOBS[knob].turn if knob in KNOBS else 0
 
 
 def _item(kernel: KernelIO, change: Change, former: Former) -> Item:
