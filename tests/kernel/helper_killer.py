@@ -125,10 +125,15 @@ class Station:
 
     def reset(self) -> None:
         """Set everything as it was, and forget the rest."""
-        shutil.rmtree(self.base, ignore_errors=True)
+        _wait(self._is_cleared)
         Path(self.base).mkdir()
         self.set_back()
         assert self.state() == self.before, "the test itself cannot put the settings back"
+
+    def _is_cleared(self) -> bool:
+        """Remove all state; a guardian that was still starting may put something there once more."""
+        shutil.rmtree(self.base, ignore_errors=True)
+        return not Path(self.base).exists()
 
     def set_back(self) -> None:
         """Write the first values; of a pair that zero each other, the one that was not 0."""
