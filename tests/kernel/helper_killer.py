@@ -131,7 +131,7 @@ class Station:
         assert self.state() == self.before, "the test itself cannot put the settings back"
 
     def _is_cleared(self) -> bool:
-        """Remove all state; a guardian that was still starting may put something there once more."""
+        """Remove all state; a guardian that was still starting may write there once more."""
         shutil.rmtree(self.base, ignore_errors=True)
         return not Path(self.base).exists()
 
