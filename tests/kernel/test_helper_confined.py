@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.kernel.kernel_files import loop_queue, other, value
 from tests.kernel.waiting import until
 
 from aitune_backends import elevation
@@ -79,28 +80,8 @@ def guardian() -> int | None:
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Path]:
-    """The queue of a loop device of our own, which keeps its settings when it is detached."""
-    image = tmp_path / "image"
-    image.touch()
-    os.truncate(image, 16 << 20)
-    device = subprocess.run(
-        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    queue = Path("/sys/block", Path(device).name, "queue")
-    before = {name: value(queue / name) for name in ("scheduler", "nr_requests", "read_ahead_kb")}
-    yield queue
-    for name, text in before.items():
-        (queue / name).write_text(text)
-    subprocess.run(["losetup", "--detach", device], check=True)
-
-
-def value(path: Path) -> str:
-    text = path.read_text().strip()
-    return text.partition("[")[2].partition("]")[0] if "[" in text else text
-
-
-def other(path: Path, *choices: str) -> str:
-    return next(choice for choice in choices if choice != value(path))
+    with loop_queue(tmp_path / "image") as queue:
+        yield queue
 
 
 def every_kind(loop: Path) -> dict[Path, tuple[str, str, str]]:

@@ -8,12 +8,12 @@ the helper never writes included.
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from tests.kernel.helper_runner import NoGuardian, parse, places_in
+from tests.kernel.kernel_files import QUEUE_FILES, loop_queue, value
 
 from aitune_backends import undo
 from aitune_helper import messages, server
@@ -37,7 +37,6 @@ ROOT = Caller(0, "root", attested=True)
 VM = Path("/proc/sys/vm")
 THP = Path("/sys/kernel/mm/transparent_hugepage")
 MIN_FREE = VM / "min_free_kbytes"
-QUEUE_FILES = ("scheduler", "nr_requests", "max_sectors_kb", "read_ahead_kb")
 
 
 class CarefulKernel(RealKernel):
@@ -133,11 +132,6 @@ GROUPS = (
 )  # fmt: skip
 
 
-def value(path: Path) -> str:
-    text = path.read_text().strip()
-    return text.partition("[")[2].partition("]")[0] if "[" in text else text
-
-
 def put(path: Path, text: str) -> None:
     if value(path) != text:
         path.write_text(text)
@@ -145,21 +139,8 @@ def put(path: Path, text: str) -> None:
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Path]:
-    """The queue of a loop device of our own, which keeps its settings when it is detached."""
-    image = tmp_path / "image"
-    image.touch()
-    os.truncate(image, 16 << 20)
-    device = subprocess.run(
-        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    found = Path("/sys/block", Path(device).name, "queue")
-    before = {name: value(found / name) for name in QUEUE_FILES}
-    try:
+    with loop_queue(tmp_path / "image") as found:
         yield found
-    finally:
-        for name in QUEUE_FILES:
-            put(found / name, before[name])
-        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.kernel.helper_runner import make_core, places_in
+from tests.kernel.kernel_files import other, value
 from tests.kernel.test_helper_real import (
     ROOT,
     VM,
@@ -18,9 +19,7 @@ from tests.kernel.test_helper_real import (
     guardian_pid,
     loop,
     no_guardian,
-    other,
     until,
-    value,
 )
 
 from aitune_helper import messages, trial, writing

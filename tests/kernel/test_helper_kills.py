@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests import counted
 from tests.kernel import helper_killer
-from tests.kernel.test_helper_real import POOL, VM, other, value
+from tests.kernel.kernel_files import loop_queue, other, value
+from tests.kernel.test_helper_real import POOL, VM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace kills at a chosen call"),
 ]
 
-QUEUE = ("scheduler", "nr_requests", "read_ahead_kb")
 PATIENCE_S = 500
 # What each worker does. Some settings can last, and only those can be persisted.
 SHARES = (
@@ -48,24 +48,7 @@ POINTS_MIN = 1000
 def queues(tmp_path: Path) -> Iterator[list[Path]]:
     """A loop device for each worker; they keep their settings when they are detached."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(_loop(tmp_path / f"image{n}")) for n in range(len(SHARES))]
-
-
-@contextlib.contextmanager
-def _loop(image: Path) -> Iterator[Path]:
-    image.touch()
-    os.truncate(image, 16 << 20)
-    device = subprocess.run(
-        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    queue = Path("/sys/block", Path(device).name, "queue")
-    before = {name: value(queue / name) for name in QUEUE}
-    try:
-        yield queue
-    finally:
-        for name, text in before.items():
-            (queue / name).write_text(text)
-        subprocess.run(["losetup", "--detach", device], check=True)
+        yield [stack.enter_context(loop_queue(tmp_path / f"image{n}")) for n in range(len(SHARES))]
 
 
 def settings(name: str, queue: Path) -> list[str]:

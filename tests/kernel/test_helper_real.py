@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.kernel.helper_runner import make_core, parse, places_in
+from tests.kernel.kernel_files import loop_queue, other, value
 
 from aitune_helper import messages
 from aitune_helper.apply import Wanted
@@ -46,16 +47,6 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def value(path: Path) -> str:
-    text = path.read_text().strip()
-    return text.partition("[")[2].partition("]")[0] if "[" in text else text
-
-
-def other(path: Path, *choices: str) -> str:
-    """A value that is not there now."""
-    return next(choice for choice in choices if choice != value(path))
-
-
 @pytest.fixture
 def base(tmp_path: Path) -> Iterator[str]:
     yield str(tmp_path)
@@ -85,19 +76,8 @@ def core(base: str) -> Iterator[Core]:
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Path]:
-    """The queue of a loop device of our own, which keeps its settings when it is detached."""
-    image = tmp_path / "image"
-    image.touch()
-    os.truncate(image, 16 << 20)
-    device = subprocess.run(
-        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    queue = Path("/sys/block", Path(device).name, "queue")
-    before = {name: value(queue / name) for name in ("scheduler", "nr_requests", "read_ahead_kb")}
-    yield queue
-    for name, text in before.items():
-        (queue / name).write_text(text)
-    subprocess.run(["losetup", "--detach", device], check=True)
+    with loop_queue(tmp_path / "image") as queue:
+        yield queue
 
 
 def apply(

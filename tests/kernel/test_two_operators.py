@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from tests import counted
 from tests.kernel.helper_runner import make_core, places_in
+from tests.kernel.kernel_files import value
 from tests.kernel.operators import Operator, journal_lines
-from tests.kernel.test_helper_real import VM, base, loop, no_guardian, until, value
+from tests.kernel.test_helper_real import VM, base, loop, no_guardian, until
 
 from aitune_helper import messages
 
