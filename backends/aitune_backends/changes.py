@@ -8,7 +8,7 @@ others: the kernel would spread it over all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aitune_backends.advice import is_made_up
@@ -42,11 +42,15 @@ class Wanted:
         knob: Id of an offered knob.
         instance: `node1`, `policy0`, `nvme0n1`; None where none was named.
         value: The value, of a form that the knob can take.
+        reason: Why somebody wants it, or "".
+        place: Where it was said, `FILE:LINE`, or "".
     """
 
     knob: str
     instance: str | None
     value: str
+    reason: str = field(default="", compare=False)
+    place: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{target_name(self.knob, self.instance)}={self.value}"

@@ -14,6 +14,7 @@ from aitune_backends.public_state import seconds_left
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aitune_backends.changes import Wanted
     from aitune_backends.host import Host
     from aitune_backends.machine import Machine
 
@@ -35,12 +36,14 @@ class Finding:
         hint: What to do about it, or "".
         severity: `problem` asks for the operator; `limit` is something this machine cannot do;
             `info` is good to know.
+        fix: Changes that would mend it, to be planned as they are; () where no setting would.
     """
 
     title: str
     sentence: str
     hint: str = ""
     severity: Severity = "limit"
+    fix: tuple[Wanted, ...] = ()
 
 
 def findings(machine: Machine) -> tuple[Finding, ...]:

@@ -14,6 +14,19 @@ STATES = (OK, DIFFERS, INERT, ABSENT, INFO, UNREAD)
 
 
 @dataclass(frozen=True, slots=True)
+class Impossible:
+    """A value that cannot be set here, though elsewhere it could.
+
+    Attributes:
+        value: The value.
+        why: Why not, in one sentence.
+    """
+
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetStatus:
     """One target, read and judged.
 
@@ -32,6 +45,8 @@ class TargetStatus:
         evidence: Stars 0..3 of the advice: 3 kernel documentation or measured, 1 folklore.
         at_boot: The same in a word: `yes`, `no`, `likely`, `may be`; "" where no file sets it.
         note: For a disk or a policy: what the instance is (`cpu 0-31, node0`), else "".
+        impossible: Values that cannot be set here now, each with its reason.
+        overwritten_by: What may set it again while the machine runs, a sentence each.
     """
 
     knob: str
@@ -48,3 +63,5 @@ class TargetStatus:
     evidence: int
     at_boot: str = ""
     note: str = ""
+    impossible: tuple[Impossible, ...] = ()
+    overwritten_by: tuple[str, ...] = ()
