@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _NODES_WITH_CORES = "/sys/devices/system/node/has_cpu"
 _LONGEST_SHOWN = 60
 _MOST_LISTED = 8
+_LONGEST_NUMBER = 20  # no kernel prints more digits; a damaged capture may
+
+AT_LEAST = "at least"
+AT_MOST = "at most"
 
 
 class ChangeError(ValueError):
@@ -44,6 +48,7 @@ class Wanted:
         value: The value, of a form that the knob can take.
         reason: Why somebody wants it, or "".
         place: Where it was said, `FILE:LINE`, or "".
+        bound: `at least` or `at most` where a larger or a smaller number is as wanted too.
     """
 
     knob: str
@@ -51,6 +56,14 @@ class Wanted:
     value: str
     reason: str = field(default="", compare=False)
     place: str = field(default="", compare=False)
+    bound: str = ""
+
+    def is_met_by(self, value: str) -> bool:
+        """Whether a value that was read is as wanted."""
+        if self.bound and value.isdecimal() and len(value) < _LONGEST_NUMBER:
+            number, wanted_number = int(value), int(self.value)
+            return number >= wanted_number if self.bound == AT_LEAST else number <= wanted_number
+        return value == self.value
 
     def __str__(self) -> str:
         return f"{target_name(self.knob, self.instance)}={self.value}"
