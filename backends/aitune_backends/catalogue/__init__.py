@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitune_backends.catalogue import block, huge_pages, memory, processors, written_data
+from aitune_backends.catalogue import (
+    block,
+    frequency,
+    huge_pages,
+    numa,
+    overcommit,
+    swap,
+    transparent,
+    written_data,
+)
 from aitune_backends.catalogue.entry import (
     BLOCK,
     CPU,
@@ -50,10 +59,12 @@ ENTRIES: Mapping[str, Entry] = {
     entry.knob: entry
     for entry in (
         *huge_pages.ENTRIES,
-        *memory.OVERCOMMIT_ENTRIES,
-        *memory.NUMA_ENTRIES,
+        *transparent.ENTRIES,
+        *overcommit.ENTRIES,
+        *numa.ENTRIES,
+        *swap.ENTRIES,
         *written_data.ENTRIES,
-        *processors.ENTRIES,
+        *frequency.ENTRIES,
         *block.ENTRIES,
     )
 }

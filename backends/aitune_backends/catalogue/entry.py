@@ -77,12 +77,17 @@ class Entry:
         evidence: Who says so, in one or two sentences.
         sources: Where that can be read.
         absent: Why a machine may not have it, and what to do then.
-        advice: The value advised for each goal, or None.
+        no_effect: When no value of it has any effect, or what it never has an effect on.
+        advice: The value advised for each goal, or None. None too where it depends on the machine:
+            `depends` then says on what.
+        depends: What the advice depends on, in one sentence; "" where it is the same everywhere.
         differs: Why another value is worth a look, in one sentence.
         as_good: Words that serve as well as the advised one.
         as_good_numbers: Numbers that do.
         values: What single values mean, where that is more than `meaning` says.
         minor: Shown on its own page only, not among what a screen begins with.
+        since: The Linux version that brought it, as `6.8`; "" where it is older than any in use.
+        instead: Knobs that say the same on machines that lack this one.
     """
 
     knob: str
@@ -95,12 +100,16 @@ class Entry:
     evidence: str
     sources: tuple[str, ...]
     absent: str
+    no_effect: str = ""
     advice: Mapping[str, str | None] = field(default_factory=lambda: same_for_all(None))
+    depends: str = ""
     differs: str = ""
     as_good: tuple[str, ...] = ()
     as_good_numbers: range = range(0)
     values: Mapping[str, Meaning] = field(default_factory=dict)
     minor: bool = False
+    since: str = ""
+    instead: tuple[str, ...] = ()
 
     @property
     def risk(self) -> Risk:

@@ -1,15 +1,9 @@
-"""Promising memory, giving it back, and moving it between nodes."""
+"""Promising memory: how the kernel answers a request for more than there may be."""
 
 from __future__ import annotations
 
 from aitune_backends.catalogue import sources
-from aitune_backends.catalogue.entry import (
-    NUMA_AND_RECLAIM,
-    OVERCOMMIT,
-    Entry,
-    Meaning,
-    same_for_all,
-)
+from aitune_backends.catalogue.entry import OVERCOMMIT, Entry, Meaning, same_for_all
 
 OVERCOMMIT_MEMORY = Entry(
     knob="vm.overcommit_memory",
@@ -117,89 +111,4 @@ OVERCOMMIT_KBYTES = Entry(
     minor=True,
 )
 
-NUMA_BALANCING = Entry(
-    knob="kernel.numa_balancing",
-    title="Moving memory to the node that uses it",
-    group=NUMA_AND_RECLAIM,
-    what=(
-        "The kernel moves memory pages to the node whose core uses them, while the program "
-        "runs: 0 never, 1 among nodes, 2 and 3 also to and from slower memory."
-    ),
-    why=(
-        "To find those pages it makes threads fault on purpose. Inference threads stop for "
-        "milliseconds at a time. Worth nothing when the program is bound to its node."
-    ),
-    meaning=Meaning(
-        effect="The kernel moves pages between nodes as threads use them.",
-        danger="Threads stop for milliseconds at a time while it looks for pages to move.",
-        risk="low",
-        note="threads stop while pages are looked for",
-        note_short="threads may stop",
-    ),
-    values={
-        "0": Meaning(
-            effect="Memory stays on the node where it was first touched; threads are not stopped.",
-            danger="A program not bound to a node may get slower.",
-            risk="low",
-            note="a program not bound to a node may get slower",
-            note_short="unbound may get slower",
-        ),
-    },
-    stars=3,
-    evidence=(
-        "NVIDIA Grace guide, AMD MI300X guide, SGLang docs, TuneD hpc-compute. "
-        "AMD says: compare 0 with 1. Unbound inference on the CPU may gain from 1."
-    ),
-    sources=(
-        sources.NVIDIA_GRACE,
-        sources.AMD_MI300X,
-        sources.SGLANG,
-        sources.TUNED,
-        sources.SYSCTL_KERNEL,
-        sources.DEEPEP_624,
-        sources.OLLAMA_6425,
-    ),
-    absent="This kernel was built without NUMA balancing.",
-    advice=same_for_all("0"),
-    differs="It stops threads to find pages to move; guides for GPU servers turn it off.",
-)
-
-SWAPPINESS = Entry(
-    knob="vm.swappiness",
-    title="Swapping against dropping cache",
-    group=NUMA_AND_RECLAIM,
-    what=(
-        "Which the kernel prefers when memory runs short: below 100 to drop cached files, above "
-        "to swap programs out. 0 still swaps when nearly nothing is free."
-    ),
-    why=(
-        "While a model loads, the page cache fills and the kernel may swap out the very server "
-        "that reads it. Without swap it means nothing."
-    ),
-    meaning=Meaning(
-        effect="From the next time memory runs short, programs are swapped out {tendency}.",
-        danger="Low values drop cached files instead, the model's among them.",
-        risk="low",
-        note="cached files are dropped instead",
-        note_short="cache dropped instead",
-    ),
-    values={
-        "0": Meaning(
-            effect="The kernel swaps only when nearly nothing is free.",
-            danger="Memory running out then ends in the OOM killer sooner.",
-            risk="medium",
-            note="invites the OOM killer when memory runs out",
-            note_short="invites the OOM killer",
-        ),
-    },
-    stars=2,
-    evidence="TuneD sets 10 in its throughput, latency and accelerator profiles; NVIDIA sets 1.",
-    sources=(sources.TUNED, sources.NVIDIA_TUNED, sources.SYSCTL_VM),
-    absent="This kernel shows no vm.swappiness.",
-    advice=same_for_all("10"),
-    differs="While a model fills the page cache, programs may be swapped out.",
-    as_good_numbers=range(1, 10),
-)
-
-OVERCOMMIT_ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO, OVERCOMMIT_KBYTES)
-NUMA_ENTRIES = (NUMA_BALANCING, SWAPPINESS)
+ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO, OVERCOMMIT_KBYTES)
