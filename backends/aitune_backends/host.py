@@ -135,24 +135,28 @@ class Host:
             return False
         return True
 
-    def size(self, path: str) -> int | None:
-        """Size of a regular file in bytes, links followed; None for anything else.
+    def status(self, path: str) -> os.stat_result | None:
+        """What the file system says of a file, links followed; None where there is none to see.
 
-        What a process has open lies below `/proc/PID/root`, which only the kernel can follow.
+        What a process has open lies below `/proc/PID/root` or `/proc/PID/fd`, which only the
+        kernel can follow.
         """
         path = self._renamed(path)
         try:
             if self.is_this_machine:
-                status = os.stat(path)  # noqa: PTH116  a Path costs more
-            else:
-                fd = self._descend(path, path)
-                try:
-                    status = os.fstat(fd)
-                finally:
-                    os.close(fd)
+                return os.stat(path)  # noqa: PTH116  a Path costs more
+            fd = self._descend(path, path)
+            try:
+                return os.fstat(fd)
+            finally:
+                os.close(fd)
         except (OSError, ValueError):
             return None
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def size(self, path: str) -> int | None:
+        """Size of a regular file in bytes, links followed; None for anything else."""
+        status = self.status(path)
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def first_line(self, path: str) -> str | None:
         """The first line of a file without blanks around it, or None where it cannot be read."""
