@@ -30,7 +30,7 @@ HEADER = """\
 # Take one out with `aitune-tui unpersist KNOB`. Edited by hand, it is left alone from then on.
 """
 
-_SYSCTL_LINE = re.compile(r"([a-z0-9_.]+) = (\S+)")
+_SYSCTL_LINE = re.compile(r"([A-Za-z0-9_.-]+) = (\S+)")
 _TMPFILES_LINE = re.compile(r"w (/sys/\S+) - - - - (\S+)")
 _MODULES_LINE = re.compile(r"[a-z0-9_]+")
 

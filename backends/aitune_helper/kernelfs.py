@@ -14,7 +14,7 @@ import re
 import stat
 from typing import Protocol
 
-from aitune_helper.knobs import DISK, GLOBAL, NODE, POLICY, Knob, instance_is_well_formed
+from aitune_helper.knobs import DISK, GLOBAL, Knob, instance_is_well_formed
 
 PROC_MAGIC = 0x9FA0
 SYSFS_MAGIC = 0x62656572
@@ -27,11 +27,6 @@ _DEVICE_LINK = re.compile(r"\.\./devices/[^.].*")
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LEAF = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _READ_MAX = 65536
-_PARENT = {
-    NODE: "/sys/devices/system/node",
-    POLICY: "/sys/devices/system/cpu/cpufreq",
-    DISK: "/sys/block",
-}
 
 
 class KernelIO(Protocol):
@@ -194,16 +189,18 @@ def instances(kernel: KernelIO, knob: Knob) -> tuple[str, ...]:
     """The instances of a knob that the kernel lists now, in natural order.
 
     Returns:
-        `("",)` for a global knob that exists; nodes, policies or disks for the others (a quantity
+        `("",)` for a global knob that exists; nodes, policies, disks… for the others (a quantity
         has its total, "", besides: see `has_total`); () for a knob this machine does not have.
     """
     if knob.scope == GLOBAL:
         return ("",) if has_file(kernel, knob.file()) else ()
+    directory, prefix, suffix = knob.holder
     found = (
-        name
-        for name in _names(kernel, _PARENT[knob.scope])
-        if instance_is_well_formed(knob, name) and has_file(kernel, knob.file(name))
+        name[len(prefix) : len(name) - len(suffix)]
+        for name in _names(kernel, directory)
+        if name.startswith(prefix) and name.endswith(suffix)
     )
+    found = (name for name in found if exists(kernel, knob, name))
     return tuple(sorted(found, key=_natural))
 
 

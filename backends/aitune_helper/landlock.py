@@ -87,7 +87,8 @@ def knob_ways() -> tuple[Way, ...]:
     """
     files = [path for knob in KNOBS.values() for path in (knob.path, knob.total_path) if path]
     files += [action.path for action in ACTIONS.values()]
-    fixed = {path.partition("/{instance}")[0] for path in files}
+    fixed = {path.partition("{instance}")[0].rpartition("/")[0] if "{" in path else path
+             for path in files}  # fmt: skip
     return tuple(Way(path.replace("/sys/block", "/sys/devices"), SET) for path in sorted(fixed))
 
 

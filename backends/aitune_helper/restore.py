@@ -62,7 +62,7 @@ def _followers(leader: Slot) -> Iterator[Target]:
     """What belongs to whoever set `leader`: its other half, and what only comes along with it."""
     knob = KNOBS[leader.knob]
     for name in knob.coupled:
-        if KNOBS[name] == other_half(knob) or not KNOBS[name].offered:
+        if KNOBS[name] == other_half(knob) or KNOBS[name].follows:
             yield name, leader.instance
 
 

@@ -98,7 +98,7 @@ def restored_with(
     for item in others:
         if item.requested != item.old:
             coupled = ((KNOBS[name], item.instance) for name in KNOBS[item.knob].coupled)
-            taken |= {(knob.id, instance) for knob, instance in coupled if not knob.offered}
+            taken |= {(knob.id, instance) for knob, instance in coupled if knob.follows}
     reached = {(knob.id, instance) for knob, instance in targets(kernel, leader)} - taken
     return tuple(slot for slot in slots if (slot.knob, slot.instance) in reached)
 

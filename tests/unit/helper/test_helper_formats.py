@@ -151,7 +151,7 @@ def test_what_apply_could_write_may_stand_there(mechanism: str) -> None:
         ("udev", udev_key(SDA, "queue/read_ahead_kb"), "-1"),
         ("udev", udev_key(SDA, "queue/rotational"), "0"),
         ("udev", udev_key(SDA, "queue/iosched/read_expire"), "500"),
-        ("sysctl", "vm.min_free_kbytes", "67584"),
+        ("sysctl", "vm.min_free_kbytes", "1023"),
         ("udev", udev_key('KERNEL=="sda"', "queue/scheduler"), "none"),
         ("udev", udev_key('ATTR{wwid}=="a", RUN+="x"', "queue/scheduler"), "none"),
         ("modules", "evil", ""),
