@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aitune_backends.advice import Situation, Subject, memory_text, why_inert
 from aitune_backends.catalogue import ENTRIES, Meaning, moved_along, size_text
 from aitune_helper import plan
-from aitune_helper.knobs import KNOBS, other_half
+from aitune_helper.knobs import KNOBS, POOLS, other_half
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,6 +141,7 @@ def _fields(item: Item, facts: Facts) -> Mapping[str, str]:
     return {
         "instance": item.instance or "this machine",
         "value": item.requested,
+        "frequency": f"{item.requested} kHz",
         "value_size": f"up to {_amount(item)}",
         "amount": _amount(item),
         "available": _memory(facts.available, "the available memory"),
@@ -171,7 +172,7 @@ def _tendency(item: Item) -> str:
 def _with_pool(item: Item, facts: Facts) -> Meaning | None:
     """What a pool's new size means, in memory; None for any other knob."""
     pool = facts.default_pool if item.knob == "vm.nr_hugepages" else item.knob
-    if not pool.startswith("hugepages.") or not item.old.isdecimal():
+    if pool not in POOLS or not item.old.isdecimal():
         return None
     page = plan.page_bytes(pool)
     pages = int(item.requested) - int(item.old)

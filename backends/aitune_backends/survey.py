@@ -20,7 +20,7 @@ from aitune_backends.probes.hugepages import read_pools
 from aitune_backends.probes.meminfo import memory, parse_meminfo
 from aitune_backends.probes.numbers import cpu_list
 from aitune_backends.targets import ABSENT, UNREAD, TargetStatus
-from aitune_helper import plan
+from aitune_helper import kernelfs, plan
 from aitune_helper.knobs import DISK, GLOBAL, KNOBS, POLICY, POOLS, Knob
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aitune_backends.readings import Disk, Memory, Policy, Sample
 
 DEFAULT_POOL = "vm.nr_hugepages"
+SURPLUS = ".surplus"
 _NODES = "/sys/devices/system/node"
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
@@ -73,7 +74,7 @@ class _Survey:
         self._policies = sample.policies if sample else _policies(host)
         self._disks = sample.disks if sample else _disks(host)
         self._cpus = sample.cpus if sample else ()
-        self._default_pool = default_pool(host)
+        self._sizes = {f"hugepages.{pool.size_kib}kB" for pool in self._pools}
         self._globals = {
             knob.id: _read(host, knob)
             for knob in KNOBS.values()
@@ -92,16 +93,22 @@ class _Survey:
     def targets(self) -> Iterator[TargetStatus]:
         """Every target in the catalogue's order."""
         for knob in map(KNOBS.__getitem__, ENTRIES):
-            if knob.id in POOLS:
+            if knob.means:  # shown under the name of the pool that it is
+                if not self._pools:
+                    yield self._absent(knob)
+            elif knob.id in POOLS:
                 yield from self._pool(knob)
+            elif knob.id.startswith("hugepages."):
+                if knob.id.removesuffix(SURPLUS) in self._sizes:
+                    yield self._global(knob)
             elif knob.scope == POLICY:
                 yield from self._of_policies(knob)
             elif knob.scope == DISK:
                 yield from self._queues(knob)
-            elif knob.id != DEFAULT_POOL:
+            elif knob.scope == GLOBAL:
                 yield self._global(knob)
-            elif not self._pools:
-                yield self._absent(knob)
+            else:
+                yield from self._instances(knob)
 
     def _global(self, knob: Knob) -> TargetStatus:
         found = self._globals[knob.id]
@@ -110,6 +117,24 @@ class _Survey:
         if found.errno in _MISSING:
             return self._absent(knob)
         return self._unread(knob, "", f"{(found.strerror or str(found)).lower()}")
+
+    def _instances(self, knob: Knob) -> Iterator[TargetStatus]:
+        """A setting of each node, CPU or size of a page; one row where there is none of them."""
+        names = kernelfs.instances(self._host, knob)
+        if not names:
+            yield self._absent(knob)
+        for name in names:
+            yield self._read_now(knob, name)
+
+    def _read_now(self, knob: Knob, instance: str, note: str = "") -> TargetStatus:
+        found = _read(self._host, knob, instance)
+        if isinstance(found, str):
+            return self._judged(
+                knob, Subject(knob.id, instance, found), choices=knob.choices, note=note
+            )
+        if found.errno in _MISSING:
+            return self._absent(knob, instance, note=note)
+        return self._unread(knob, instance, f"{(found.strerror or str(found)).lower()}", note=note)
 
     def _pool(self, knob: Knob) -> Iterator[TargetStatus]:
         for pool in self._pools:
@@ -120,7 +145,7 @@ class _Survey:
 
     def _of_policies(self, knob: Knob) -> Iterator[TargetStatus]:
         """One of the settings of each policy; one row where no driver here knows it at all."""
-        found = [(policy, *_policy_value(knob, policy)) for policy in self._policies]
+        found = [(policy, *_policy_value(self._host, knob, policy)) for policy in self._policies]
         if not any(value is not None or policy.error for policy, value, _ in found):
             yield self._absent(knob)
             return
@@ -139,7 +164,7 @@ class _Survey:
         if not self._disks:
             yield self._absent(knob)
         for disk in self._disks:
-            value = _queue_value(knob, disk)
+            value = _queue_value(self._host, knob, disk)
             if value is not None:
                 subject = Subject(knob.id, disk.name, value, disk=disk)
                 choices = disk.schedulers if knob.id == "block.scheduler" else ()
@@ -204,31 +229,43 @@ class _Survey:
         )
 
 
-def _read(host: Host, knob: Knob) -> str | OSError:
-    """The value of a global knob, or why it cannot be read."""
+def _read(host: Host, knob: Knob, instance: str = "") -> str | OSError:
+    """The value of a target, or why it cannot be read."""
     try:
-        return plan.reading(host, knob)
+        return plan.reading(host, knob, instance)
     except OSError as error:
         return error
 
 
-def _policy_value(knob: Knob, policy: Policy) -> tuple[str | None, tuple[str, ...]]:
+def _policy_value(host: Host, knob: Knob, policy: Policy) -> tuple[str | None, tuple[str, ...]]:
     """One setting of a policy, None where it has none, and the words it can be set to."""
     if knob.id == "cpu.governor":
         return policy.governor, policy.governors
-    return policy.preference, tuple(w for w in policy.preferences if w in knob.choices)
+    if knob.id == "cpu.epp":
+        return policy.preference, tuple(w for w in policy.preferences if w in knob.choices)
+    if knob.id in ("cpu.min_freq", "cpu.max_freq"):
+        khz = policy.min_khz if knob.id == "cpu.min_freq" else policy.max_khz
+        return None if khz is None else str(khz), ()
+    found = None if policy.error else _read(host, knob, policy.name)
+    return found if isinstance(found, str) else None, ()
 
 
-def _queue_value(knob: Knob, disk: Disk) -> str | None:
+def _queue_value(host: Host, knob: Knob, disk: Disk) -> str | None:
     """One value of a disk's queue; None where it has none, or none that means anything."""
     if knob.id == "block.read_ahead_kb":
         return None if disk.read_ahead_kib is None else str(disk.read_ahead_kib)
+    if knob.id == "block.iostats":
+        found = _read(host, knob, disk.name)
+        return found if isinstance(found, str) else None
     if not disk.schedulers:  # it passes requests on: what its queue says is not looked at
         return None
     if knob.id == "block.scheduler":
         return disk.scheduler
-    value = disk.nr_requests if knob.id == "block.nr_requests" else disk.max_sectors_kib
-    return None if value is None else str(value)
+    if knob.id in ("block.nr_requests", "block.max_sectors_kb"):
+        value = disk.nr_requests if knob.id == "block.nr_requests" else disk.max_sectors_kib
+        return None if value is None else str(value)
+    found = _read(host, knob, disk.name)
+    return found if isinstance(found, str) else None
 
 
 def _why_no_queue(disk: Disk) -> str:

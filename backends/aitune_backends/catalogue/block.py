@@ -6,6 +6,7 @@ from aitune_backends.catalogue import sources
 from aitune_backends.catalogue.entry import BLOCK, Entry, Meaning, same_for_all
 
 _ABSENT = "This machine shows no disk whose queue can be set."
+_PASSES_ON = "Arrays and mappings (md, dm) pass requests on: what counts is below them."
 
 SCHEDULER = Entry(
     knob="block.scheduler",
@@ -36,6 +37,9 @@ SCHEDULER = Entry(
     ),
     sources=(sources.ELEVATOR_SOURCE, sources.SYSFS_BLOCK, sources.MEASURED_READ_AHEAD),
     absent=_ABSENT,
+    no_effect=(
+        "Arrays and mappings (md, dm) pass requests on: the scheduler of the disks below counts."
+    ),
     advice=same_for_all("none"),
     differs="The kernel's own choice for this disk is {advised}; no load is known to gain.",
 )
@@ -78,6 +82,10 @@ READ_AHEAD = Entry(
     ),
     sources=(sources.TUNED, sources.MEASURED_READ_AHEAD, sources.LLAMA_CPP_28223),
     absent=_ABSENT,
+    no_effect=(
+        "A disk below an array does not read ahead: the array does. Nor does a program that reads "
+        "directly, or asks for random order."
+    ),
     advice=same_for_all("4096"),
     differs="Cold reads gained up to about 1024 KiB where it was measured.",
     as_good_numbers=range(1024, 2**32),
@@ -103,6 +111,7 @@ NR_REQUESTS = Entry(
     evidence="Nothing shows that another value helps, so none is advised.",
     sources=(sources.SYSFS_BLOCK,),
     absent=_ABSENT,
+    no_effect=_PASSES_ON,
 )
 
 MAX_SECTORS = Entry(
@@ -128,7 +137,91 @@ MAX_SECTORS = Entry(
     evidence="Nothing shows that another value helps, so none is advised.",
     sources=(sources.SYSFS_BLOCK, sources.MEASURED_QUEUES),
     absent=_ABSENT,
+    no_effect=_PASSES_ON,
     minor=True,
 )
 
-ENTRIES = (SCHEDULER, READ_AHEAD, NR_REQUESTS, MAX_SECTORS)
+
+def _unproven(knob: str, title: str, what: str, meaning: Meaning, no_effect: str) -> Entry:
+    return Entry(
+        knob=knob,
+        title=title,
+        group=BLOCK,
+        what=what,
+        why="No source shows a load to gain from another value: leave it unless you measure.",
+        meaning=meaning,
+        stars=1,
+        evidence="Kernel documentation says what it does. No gain is shown, so none is advised.",
+        sources=(sources.SYSFS_BLOCK,),
+        absent=_ABSENT,
+        no_effect=no_effect,
+        minor=True,
+    )
+
+
+NO_MERGES = _unproven(
+    "block.nomerges",
+    "Joining requests to a disk",
+    "Whether requests for neighbouring places are joined to one: 0 looks everywhere, 1 at the "
+    "simplest cases alone, 2 not at all.",
+    Meaning(
+        effect="Requests to {instance} are joined as {value} says.",
+        danger="Without joining, a stream of small requests stays small.",
+        risk="low",
+        note="small requests may stay small",
+        note_short="requests stay small",
+    ),
+    _PASSES_ON,
+)
+RQ_AFFINITY = _unproven(
+    "block.rq_affinity",
+    "Which core finishes a request",
+    "Which core finishes a request: 0 the one that is interrupted, 1 one near the core that asked, "
+    "2 the very core that asked.",
+    Meaning(
+        effect="Requests of {instance} are finished as {value} says.",
+        danger="2 keeps the asking core busier.",
+        risk="low",
+        note="moves work between cores",
+        note_short="moves work",
+    ),
+    "A disk with a queue for each core finishes requests there anyway; md and dm pass them on.",
+)
+WBT_LATENCY = _unproven(
+    "block.wbt_lat_usec",
+    "Holding writes back for reads",
+    "How long a read may take, in microseconds, before the kernel holds background writes back "
+    "for it; 0 never does.",
+    Meaning(
+        effect="Background writes to {instance} are held back once reads take {value} us.",
+        danger="A low value makes checkpoints slower while something is read.",
+        risk="low",
+        note="checkpoints may write more slowly",
+        note_short="writes may be slower",
+    ),
+    "The scheduler bfq switches it off; while nothing is written it does nothing.",
+)
+IO_STATS = _unproven(
+    "block.iostats",
+    "Counting what a disk does",
+    "Whether the kernel counts what a disk reads and writes: 1 yes, 0 no.",
+    Meaning(
+        effect="{instance} is counted, or not, from now on: rates here and in iostat need it.",
+        danger="With 0 nobody sees what the disk does.",
+        risk="low",
+        note="with 0, rates are no longer seen",
+        note_short="rates need 1",
+    ),
+    "It has none on what the disk does, beyond a moment for counting each request.",
+)
+
+ENTRIES = (
+    SCHEDULER,
+    READ_AHEAD,
+    NR_REQUESTS,
+    MAX_SECTORS,
+    NO_MERGES,
+    RQ_AFFINITY,
+    WBT_LATENCY,
+    IO_STATS,
+)

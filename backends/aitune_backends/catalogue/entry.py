@@ -32,6 +32,7 @@ GROUPS = (HUGE_PAGES, OVERCOMMIT, NUMA_AND_RECLAIM, CPU, BLOCK)
 _GENERAL_WORDS = {
     "value": "the new value",
     "value_size": "that far",
+    "frequency": "that frequency",
     "amount": "that much",
     "available": "the available memory",
     "committed": "",
@@ -100,7 +101,7 @@ class Entry:
     evidence: str
     sources: tuple[str, ...]
     absent: str
-    no_effect: str = ""
+    no_effect: str
     advice: Mapping[str, str | None] = field(default_factory=lambda: same_for_all(None))
     depends: str = ""
     differs: str = ""
@@ -128,9 +129,19 @@ class Entry:
 
     def in_general(self, text: str) -> str:
         """A text of a meaning without the numbers of one machine and one change."""
-        kind = "a policy" if self.group == CPU else "a disk" if self.group == BLOCK else "it"
-        filled = text.format_map({**_GENERAL_WORDS, "instance": kind})
+        filled = text.format_map({**_GENERAL_WORDS, "instance": self._kind})
         return filled[:1].upper() + filled[1:]
+
+    @property
+    def _kind(self) -> str:
+        """An instance of it, in a sentence that means no machine."""
+        special = {
+            "cpu.idle_latency": "a core",
+            "thp.size_enabled": "that size",
+            "numa.weighted_interleave": "a node",
+        }
+        kinds = {CPU: "a policy", BLOCK: "a disk"}
+        return special.get(self.knob) or kinds.get(self.group, "it")
 
     @property
     def _typical(self) -> Meaning:

@@ -48,8 +48,89 @@ NUMA_BALANCING = Entry(
         sources.OLLAMA_6425,
     ),
     absent="This kernel was built without NUMA balancing.",
+    no_effect="A machine with one node has nothing to move; nor has a program bound to its node.",
     advice=same_for_all("0"),
     differs="It stops threads to find pages to move; guides for GPU servers turn it off.",
 )
 
-ENTRIES = (NUMA_BALANCING,)
+_TIERS = "Memory of one kind has no tiers: it takes slower memory beside it, as CXL."
+
+PROMOTE_RATE = Entry(
+    knob="kernel.numa_balancing_promote_rate_limit_MBps",
+    title="How fast pages come back from slower memory",
+    group=NUMA_AND_RECLAIM,
+    what=(
+        "How much may be moved from slower to faster memory in a second, in MB, while "
+        "kernel.numa_balancing is 2 or 3."
+    ),
+    why="It bounds what moving takes from the programs. It means something with tiers alone.",
+    meaning=Meaning(
+        effect="Up to {value} MB a second come back to faster memory.",
+        danger="Too much takes the memory's own speed from programs; too little leaves them slow.",
+        risk="low",
+        note="moving pages against running programs",
+        note_short="for tiers alone",
+    ),
+    stars=1,
+    evidence="Kernel documentation says what it does. Nothing shows which value suits.",
+    sources=(sources.SYSCTL_KERNEL,),
+    absent="This kernel was built without NUMA balancing.",
+    no_effect="It is read only while kernel.numa_balancing is 2 or 3, and with slower memory.",
+    minor=True,
+    since="6.1",
+)
+
+DEMOTION = Entry(
+    knob="numa.demotion_enabled",
+    title="Moving pages to slower memory before swap",
+    group=NUMA_AND_RECLAIM,
+    what=(
+        "With 1, pages that are seldom used move to slower memory (as CXL) when memory runs short, "
+        "before any is given up or swapped out."
+    ),
+    why="It makes slower memory part of the machine. Without such memory it does nothing.",
+    meaning=Meaning(
+        effect="When memory runs short, seldom used pages go to slower memory, or do not.",
+        danger="A page that is used again is slower until it comes back.",
+        risk="low",
+        note="seldom used pages get slower",
+        note_short="for tiers alone",
+    ),
+    stars=1,
+    evidence="Kernel documentation says what it does. Nothing shows which value suits.",
+    sources=(sources.SYSFS_NUMA,),
+    absent="This kernel was built without moving pages between kinds of memory.",
+    no_effect=_TIERS,
+    minor=True,
+    since="5.15",
+)
+
+WEIGHTED_INTERLEAVE = Entry(
+    knob="numa.weighted_interleave",
+    title="A node's share of spread memory",
+    group=NUMA_AND_RECLAIM,
+    what=(
+        "How many pages in a row the node gets when a program spreads its memory over nodes by "
+        "weight (MPOL_WEIGHTED_INTERLEAVE)."
+    ),
+    why=(
+        "Of use to inference on the CPU where nodes differ in speed, and only if the program asks "
+        "for it."
+    ),
+    meaning=Meaning(
+        effect="{instance} gets {value} pages in a row, from the next page on.",
+        danger="A weight that does not match the memory's speed makes such a program slower.",
+        risk="low",
+        note="for programs that spread by weight",
+        note_short="for programs that ask",
+    ),
+    stars=1,
+    evidence="Kernel documentation says what it does. Nothing shows which value suits.",
+    sources=(sources.SYSFS_WEIGHTED_INTERLEAVE,),
+    absent="This kernel was built without weights for nodes.",
+    no_effect="It has none on programs that do not ask for this policy, nor with one node.",
+    minor=True,
+    since="6.9",
+)
+
+ENTRIES = (NUMA_BALANCING, PROMOTE_RATE, DEMOTION, WEIGHTED_INTERLEAVE)

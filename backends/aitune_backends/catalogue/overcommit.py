@@ -60,6 +60,7 @@ OVERCOMMIT_MEMORY = Entry(
         sources.NVIDIA_TUNED,
     ),
     absent="This kernel shows no overcommit settings.",
+    no_effect="It has none on maps that only read a file: they cost nothing in any mode.",
     advice=same_for_all("0"),
     differs="Mode 2 refuses the large reservations that GPU programs make.",
     as_good=("1",),
@@ -85,6 +86,7 @@ OVERCOMMIT_RATIO = Entry(
     evidence="Kernel documentation: it has an effect only when vm.overcommit_memory is 2.",
     sources=(sources.OVERCOMMIT_ACCOUNTING, sources.MEASURED_OVERCOMMIT),
     absent="This kernel shows no overcommit settings.",
+    no_effect="The kernel reads it only while vm.overcommit_memory is 2.",
 )
 
 OVERCOMMIT_KBYTES = Entry(
@@ -108,7 +110,50 @@ OVERCOMMIT_KBYTES = Entry(
     evidence="Kernel documentation: it has an effect only when vm.overcommit_memory is 2.",
     sources=(sources.OVERCOMMIT_ACCOUNTING, sources.MEASURED_OVERCOMMIT),
     absent="This kernel knows the limit as a ratio alone.",
+    no_effect="The kernel reads it only while vm.overcommit_memory is 2.",
     minor=True,
+    since="3.14",
 )
 
-ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO, OVERCOMMIT_KBYTES)
+
+def _reserve(knob: str, title: str, whom: str) -> Entry:
+    return Entry(
+        knob=knob,
+        title=title,
+        group=OVERCOMMIT,
+        what=f"In mode 2: how much memory is not promised to others so that {whom}, in KiB.",
+        why=(
+            "Outside mode 2 it does nothing. In it, too little can lock an administrator out of a "
+            "machine that is full. No load is faster by it."
+        ),
+        meaning=Meaning(
+            effect="{amount} stay unpromised for it, while vm.overcommit_memory is 2.",
+            danger="Set far up, ordinary programs are refused memory sooner.",
+            risk="medium",
+            note="programs are refused memory sooner, or later",
+            note_short="moves the limit",
+        ),
+        stars=0,
+        evidence=(
+            "Kernel documentation: about 128 MiB let an administrator log in and look around. "
+            "It depends on mode 2, which is not advised, so nothing is advised here."
+        ),
+        sources=(sources.SYSCTL_VM, sources.OVERCOMMIT_ACCOUNTING),
+        absent="This kernel shows no overcommit settings.",
+        no_effect="The kernel reads it only while vm.overcommit_memory is 2.",
+        minor=True,
+    )
+
+
+ADMIN_RESERVE = _reserve(
+    "vm.admin_reserve_kbytes",
+    "Memory left for an administrator",
+    "root can still log in and end programs",
+)
+USER_RESERVE = _reserve(
+    "vm.user_reserve_kbytes",
+    "Memory left beside a large program",
+    "one large program cannot take what its user needs to end it",
+)
+
+ENTRIES = (OVERCOMMIT_MEMORY, OVERCOMMIT_RATIO, OVERCOMMIT_KBYTES, ADMIN_RESERVE, USER_RESERVE)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from aitune_backends.catalogue import sources
 from aitune_backends.catalogue.entry import HUGE_PAGES, Entry, Meaning, same_for_all
 
+_ABSENT = "This kernel was built without transparent huge pages."
+_UNREAD_WHEN_OFF = "While transparent huge pages are off (never), nobody reads it."
+
 THP_ENABLED = Entry(
     knob="thp.enabled",
     title="Transparent huge pages",
@@ -50,7 +53,8 @@ THP_ENABLED = Entry(
     stars=3,
     evidence="Kernel documentation; TuneD hpc-compute sets always, which serves as well.",
     sources=(sources.TRANSPARENT_HUGE_PAGES, sources.TUNED, sources.NVIDIA_GRACE),
-    absent="This kernel was built without transparent huge pages.",
+    absent=_ABSENT,
+    no_effect="It has none on maps of ordinary files, nor on memory that is touched already.",
     advice=same_for_all("madvise"),
     differs="With never a program that asks for huge pages gets none.",
     as_good=("always",),
@@ -88,10 +92,207 @@ THP_DEFRAG = Entry(
     stars=3,
     evidence="Kernel documentation: always stalls on allocation failure and compacts at once.",
     sources=(sources.TRANSPARENT_HUGE_PAGES,),
-    absent="This kernel was built without transparent huge pages.",
+    absent=_ABSENT,
+    no_effect=_UNREAD_WHEN_OFF,
     advice=same_for_all("madvise"),
     differs="{value} is not what the kernel documents for programs that ask by madvise.",
     as_good=("defer+madvise", "defer"),
 )
 
-ENTRIES = (THP_ENABLED, THP_DEFRAG)
+SIZE_ENABLED = Entry(
+    knob="thp.size_enabled",
+    title="Transparent huge pages of one size",
+    group=HUGE_PAGES,
+    what=(
+        "The same as thp.enabled for pages of one size alone: always, madvise, never, or inherit, "
+        "which follows thp.enabled. The kernel starts 2 MiB with inherit and the others with never."
+    ),
+    why=(
+        "Sizes between the ordinary page and 2 MiB take less memory than a program may not need. "
+        "64 KiB is of interest on ARM servers, Grace among them. Ordinary file maps are not its "
+        "business."
+    ),
+    meaning=Meaning(
+        effect="Memory touched from now on may get pages of {instance} as {value} says.",
+        danger="Programs that touch memory sparsely may grow.",
+        risk="low",
+        note="for memory touched from now on",
+        note_short="for new memory only",
+    ),
+    stars=1,
+    evidence="Kernel documentation says what it does. No comparison shows a gain on AI servers.",
+    sources=(sources.TRANSPARENT_HUGE_PAGES,),
+    absent="This kernel has one size of transparent huge pages, or none.",
+    no_effect="It has none on maps of ordinary files, nor on memory that is touched already.",
+    minor=True,
+    since="6.8",
+)
+
+SHMEM_ENABLED = Entry(
+    knob="thp.shmem_enabled",
+    title="Transparent huge pages in shared memory",
+    group=HUGE_PAGES,
+    what=(
+        "Whether shared memory gets huge pages: shm, memfd and shared anonymous maps. advise "
+        "gives them on request (madvise). deny and force overrule every tmpfs, for tests."
+    ),
+    why=(
+        "Data loaders that pass samples through shared memory may try advise. A tmpfs such as "
+        "/dev/shm has a mount option of its own (huge=). Loading model files is not touched by it."
+    ),
+    meaning=Meaning(
+        effect="Shared memory made from now on gets huge pages as {value} says.",
+        danger="Small pieces of shared memory take a whole huge page each.",
+        risk="low",
+        note="for shared memory made from now on",
+        note_short="for new memory only",
+    ),
+    values={
+        "force": Meaning(
+            effect="Every tmpfs and all shared memory gets huge pages, asked for or not.",
+            danger="Small files in tmpfs take a whole huge page each. Meant for tests.",
+            risk="medium",
+            note="small files in tmpfs take huge pages too",
+            note_short="meant for tests",
+        ),
+    },
+    stars=1,
+    evidence="Kernel documentation says what it does. No comparison shows a gain on AI servers.",
+    sources=(sources.TRANSPARENT_HUGE_PAGES,),
+    absent=_ABSENT,
+    no_effect="It has none on a tmpfs that is mounted with huge= of its own, nor on model files.",
+    minor=True,
+)
+
+SHRINK_UNDERUSED = Entry(
+    knob="thp.shrink_underused",
+    title="Splitting huge pages that are mostly empty",
+    group=HUGE_PAGES,
+    what=(
+        "With 1 the kernel splits a huge page whose small pages are mostly zero when memory runs "
+        "short, and gives back the empty ones."
+    ),
+    why="It takes back what always wastes. Programs that use their memory do not meet it.",
+    meaning=Meaning(
+        effect="Holds from the next time memory runs short.",
+        danger="With 0, what huge pages waste stays taken; with 1, some pages are split.",
+        risk="low",
+        note="counts when memory runs short",
+        note_short="when memory is short",
+    ),
+    stars=0,
+    evidence="Nothing shows that another value helps, so none is advised.",
+    sources=(sources.TRANSPARENT_HUGE_PAGES,),
+    absent=_ABSENT,
+    no_effect="With thp.khugepaged.max_ptes_none at 511, no page counts as mostly empty.",
+    minor=True,
+    since="6.12",
+)
+
+USE_ZERO_PAGE = Entry(
+    knob="thp.use_zero_page",
+    title="One shared huge page of zeros",
+    group=HUGE_PAGES,
+    what=(
+        "With 1, memory that a program reads before it writes is backed by one huge page of zeros "
+        "that all share; with 0 each gets a page of its own."
+    ),
+    why="It saves memory on large tables that stay empty. A model's memory is written, not so.",
+    meaning=Meaning(
+        effect="Holds for memory touched from now on.",
+        danger="With 0, memory that is only read takes room.",
+        risk="low",
+        note="for memory touched from now on",
+        note_short="for new memory only",
+    ),
+    stars=0,
+    evidence="Nothing shows that another value helps, so none is advised.",
+    sources=(sources.TRANSPARENT_HUGE_PAGES,),
+    absent=_ABSENT,
+    no_effect=_UNREAD_WHEN_OFF,
+    minor=True,
+)
+
+
+def _khugepaged(name: str, title: str, what: str, effect: str, *, since: str = "") -> Entry:
+    return Entry(
+        knob=f"thp.khugepaged.{name}",
+        title=title,
+        group=HUGE_PAGES,
+        what=f"{what} khugepaged is the kernel thread that makes huge pages of small ones.",
+        why=(
+            "It trades time of one core and memory for huge pages found later. Programs that get "
+            "huge pages at once, as large buffers do, hardly meet it."
+        ),
+        meaning=Meaning(
+            effect=effect,
+            danger="Towards more huge pages it takes more time of a core, or more memory.",
+            risk="low",
+            note="trades a core's time for huge pages",
+            note_short="a core's time",
+        ),
+        stars=1,
+        evidence="Kernel documentation says what it does. Nothing shows that another value helps.",
+        sources=(sources.TRANSPARENT_HUGE_PAGES, sources.MEASURED_SYSCTLS),
+        absent=_ABSENT,
+        no_effect=_UNREAD_WHEN_OFF,
+        minor=True,
+        since=since,
+    )
+
+
+KHUGEPAGED = (
+    _khugepaged(
+        "defrag",
+        "Whether khugepaged makes room",
+        "With 1 it moves other pages away where no huge page is free.",
+        "khugepaged makes room for huge pages, or takes those that are free.",
+    ),
+    _khugepaged(
+        "pages_to_scan",
+        "How far khugepaged looks at a time",
+        "How many small pages it looks at before it sleeps.",
+        "khugepaged looks at {value} pages before it sleeps.",
+    ),
+    _khugepaged(
+        "scan_sleep_millisecs",
+        "How long khugepaged sleeps",
+        "How long it sleeps between two looks, in milliseconds.",
+        "khugepaged sleeps {value} ms between two looks.",
+    ),
+    _khugepaged(
+        "alloc_sleep_millisecs",
+        "How long khugepaged waits after it found no page",
+        "How long it waits after it found no huge page, in milliseconds.",
+        "khugepaged tries again {value} ms after it found no huge page.",
+    ),
+    _khugepaged(
+        "max_ptes_none",
+        "Empty pages that a huge page may take in",
+        "How many pages that a program never touched it may fill in to make a huge page.",
+        "A huge page may take in {value} pages that its program never touched.",
+    ),
+    _khugepaged(
+        "max_ptes_swap",
+        "Swapped pages that a huge page may take in",
+        "How many pages it may read back from swap to make a huge page.",
+        "A huge page may take in {value} pages from swap.",
+    ),
+    _khugepaged(
+        "max_ptes_shared",
+        "Shared pages that a huge page may take in",
+        "How many pages that programs share it may copy to make a huge page.",
+        "A huge page may take in {value} pages that programs share.",
+        since="5.8",
+    ),
+)
+
+ENTRIES = (
+    THP_ENABLED,
+    THP_DEFRAG,
+    SIZE_ENABLED,
+    SHMEM_ENABLED,
+    SHRINK_UNDERUSED,
+    USE_ZERO_PAGE,
+    *KHUGEPAGED,
+)

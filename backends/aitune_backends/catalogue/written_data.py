@@ -8,6 +8,8 @@ from __future__ import annotations
 from aitune_backends.catalogue import sources
 from aitune_backends.catalogue.entry import NUMA_AND_RECLAIM, Entry, Meaning
 
+_ABSENT = "This kernel shows no limits for written data."
+
 
 def _limit(knob: str, other: str, title: str, what: str, meaning: Meaning) -> Entry:
     return Entry(
@@ -26,7 +28,8 @@ def _limit(knob: str, other: str, title: str, what: str, meaning: Meaning) -> En
             "large; how much suits depends on the disk, so none is advised."
         ),
         sources=(sources.SYSCTL_VM, sources.TUNED),
-        absent="This kernel shows no limits for written data.",
+        absent=_ABSENT,
+        no_effect="Reading a model writes nothing: it has none on a load.",
         minor=True,
     )
 
@@ -76,4 +79,49 @@ BACKGROUND_BYTES = _limit(
     _meaning("The kernel writes out once {amount} of memory hold written data.", _WAKES),
 )
 
-ENTRIES = (DIRTY_RATIO, DIRTY_BYTES, BACKGROUND_RATIO, BACKGROUND_BYTES)
+
+def _clock(knob: str, title: str, what: str, meaning: Meaning) -> Entry:
+    return Entry(
+        knob=knob,
+        title=title,
+        group=NUMA_AND_RECLAIM,
+        what=f"{what} In hundredths of a second.",
+        why=(
+            "It decides how much is lost when the power fails, and how even the writing is. "
+            "Reading a model writes nothing."
+        ),
+        meaning=meaning,
+        stars=1,
+        evidence="Nothing shows that another value helps, so none is advised.",
+        sources=(sources.SYSCTL_VM,),
+        absent=_ABSENT,
+        no_effect="Reading a model writes nothing: it has none on a load.",
+        minor=True,
+    )
+
+
+EXPIRE = _clock(
+    "vm.dirty_expire_centisecs",
+    "How long written data may wait",
+    "How old written data may get before it is written out.",
+    Meaning(
+        effect="Data older than {value} hundredths of a second goes to the disk.",
+        danger="More is lost when the power fails, or more is written twice.",
+        risk="low",
+        note="how much a power cut may lose",
+        note_short="what a cut may lose",
+    ),
+)
+WRITEBACK = _clock(
+    "vm.dirty_writeback_centisecs",
+    "How often written data is looked for",
+    "How often the kernel looks for written data that is old enough.",
+    Meaning(
+        effect="The kernel looks every {value} hundredths of a second.",
+        danger="Seldom makes larger pieces at a time, and more is lost when the power fails.",
+        risk="low",
+        note="how much a power cut may lose",
+        note_short="what a cut may lose",
+    ),
+)
+ENTRIES = (DIRTY_RATIO, DIRTY_BYTES, BACKGROUND_RATIO, BACKGROUND_BYTES, EXPIRE, WRITEBACK)

@@ -13,7 +13,7 @@ from aitune_helper.knobs import KNOBS
 KNOWN_SOURCES = {value for name, value in vars(sources).items() if name.isupper()}
 FIELDS = {
     "instance", "value", "value_size", "amount", "available", "committed", "commit_limit",
-    "tendency",
+    "tendency", "frequency",
 }  # fmt: skip
 PROMISES = re.compile(r"\b(faster|speed up|speeds up|improve\w*|boost\w*)\b")
 
@@ -49,7 +49,7 @@ def test_advised_values_can_be_written(entry: Entry) -> None:
 
 @every_entry
 def test_texts_are_sentences_with_known_fields(entry: Entry) -> None:
-    for text in (entry.what, entry.why, entry.evidence, entry.absent):
+    for text in (entry.what, entry.why, entry.evidence, entry.absent, entry.no_effect):
         assert text.endswith(".")
         assert "{" not in text
     for meaning in meanings(entry):
