@@ -18,22 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The line that sets a target at boot.
+    """A line that sets a target at boot, or would.
 
     Attributes:
         file: Absolute path of the file.
-        line: Its number, from 1.
+        line: Its number, from 1; 0 for the kernel's command line.
         value: What it sets, as written there.
         certain: False where it depends on what cannot be told from here.
+        ignored: Why nothing comes of it, in a sentence, or "".
+        by: The service that sets it, "" for what is set before any service starts.
     """
 
     file: str
     line: int
     value: str
     certain: bool = True
+    ignored: str = ""
+    by: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

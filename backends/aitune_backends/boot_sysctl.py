@@ -1,7 +1,8 @@
 """Which line of sysctl.d sets a sysctl at boot: the last one, in the order of the files' names.
 
-Read in sysctl.d(5). `/etc/sysctl.conf` is read only where a link in one of the directories points
-to it.
+Read in sysctl.d(5) and sysctl(8), tried with systemd 252 and procps 4.0. systemd reads
+`/etc/sysctl.conf` only where a link in one of the directories points to it; where systemd does not
+run, `sysctl --system` of procps reads the same directories, and that file after all of them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,28 @@ DIRECTORIES = (
     "/usr/lib/sysctl.d",
 )
 
+# Read last, by procps alone.
+CONF = "/etc/sysctl.conf"
+
 _ASSIGNMENT = re.compile(r"-?\s*([^=\s]+)\s*=\s*(.*?)\s*")
 
 
-def winners(texts: Iterable[tuple[str, str]]) -> Mapping[str, Owner]:
-    """The line that wins, by dotted name of the sysctl."""
-    found = {}
+def lines(
+    texts: Iterable[tuple[str, str]], halves: Mapping[str, str] | None = None
+) -> Mapping[str, list[Owner]]:
+    """The lines that set each sysctl, by its dotted name: the last one stands.
+
+    Args:
+        texts: (path, text) of the files, in the order in which they are read.
+        halves: Sysctls that the kernel sets to 0 when another one is set, by that one's name.
+    """
+    found: dict[str, list[Owner]] = {}
     for path, text in texts:
         for line, name, value in parse_sysctl(text):
-            found[name] = Owner(path, line, value)
+            found.setdefault(name, []).append(Owner(path, line, value))
+            half = (halves or {}).get(name)
+            if half and value != "0":
+                found.setdefault(half, []).append(Owner(path, line, "0"))
     return found
 
 

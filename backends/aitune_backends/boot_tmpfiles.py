@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aitune_backends.boot_files import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 # In the order in which they hide each other.
 DIRECTORIES = (
@@ -25,6 +25,7 @@ DIRECTORIES = (
     "/usr/lib/tmpfiles.d",
 )
 
+_IGNORED = "Of lines with one path only the first counts."
 # Type, path, mode, user, group, age, and the rest is what is written; `+` appends, the other signs
 # after the letter say when and how.
 _WRITE = re.compile(
@@ -41,24 +42,41 @@ class Write(NamedTuple):
     appends: bool
 
 
-def winners(texts: Iterable[tuple[str, str]], paths: Iterable[str]) -> Mapping[str, Owner]:
-    """The line that stands, by path, for those of `paths`, below /sys, that any line writes."""
-    counted: list[tuple[str, Write]] = []
-    only_appended: dict[str, bool] = {}
-    for file, text in texts:
-        for write in parse_tmpfiles(text) if "/sys/" in text else ():
-            first = write.path not in only_appended
-            only_appended.setdefault(write.path, write.appends)
-            if first or (only_appended[write.path] and write.appends):
-                counted.append((file, write))
-    found = {}
-    for path in paths:
-        for file, write in counted:
-            if matches(write.path, path):
-                # Escapes and %-specifiers are for systemd to replace: what it writes is not told.
-                plain = not set(write.value) & set("%\\")
-                found[path] = Owner(file, write.line, write.value, plain)
-    return found
+class Writes:
+    """The lines of tmpfiles.d that write to files below /sys.
+
+    Args:
+        texts: (path, text) of the files, in the order in which they are read.
+    """
+
+    def __init__(self, texts: Iterable[tuple[str, str]]) -> None:
+        self._counted: list[tuple[str, Write]] = []
+        self._ignored: list[tuple[str, Write]] = []
+        only_appended: dict[str, bool] = {}
+        for file, text in texts:
+            for write in parse_tmpfiles(text) if "/sys/" in text else ():
+                first = write.path not in only_appended
+                only_appended.setdefault(write.path, write.appends)
+                stands = first or (only_appended[write.path] and write.appends)
+                (self._counted if stands else self._ignored).append((file, write))
+        self._patterns = {write.path for _, write in self._counted}
+
+    def touch(self, template: str) -> bool:
+        """Whether any line may write to the files of a template, as `/sys/block/{instance}/x`."""
+        return any(matches(pattern, template, "{instance}") for pattern in self._patterns)
+
+    def lines(self, path: str) -> tuple[Owner, ...]:
+        """The lines that write to a file: the last one stands, what is ignored comes first."""
+        return (
+            *(_owner(*line, _IGNORED) for line in self._ignored if matches(line[1].path, path)),
+            *(_owner(*line) for line in self._counted if matches(line[1].path, path)),
+        )
+
+
+def _owner(file: str, write: Write, ignored: str = "") -> Owner:
+    # Escapes and %-specifiers are for systemd to replace: what it writes is not told.
+    plain = not set(write.value) & set("%\\")
+    return Owner(file, write.line, write.value, plain, ignored)
 
 
 def parse_tmpfiles(text: str) -> tuple[Write, ...]:
@@ -72,9 +90,16 @@ def parse_tmpfiles(text: str) -> tuple[Write, ...]:
     return tuple(found)
 
 
-def matches(pattern: str, path: str) -> bool:
-    """Whether a pattern of glob(7) names a path: a star ends at a slash."""
+def matches(pattern: str, path: str, anything: str = "") -> bool:
+    """Whether a pattern of glob(7) names a path: a star ends at a slash.
+
+    Args:
+        pattern: The pattern.
+        path: The path.
+        anything: What stands in a part of the path that may be any name.
+    """
     wanted, parts = pattern.split("/"), path.split("/")
     return len(wanted) == len(parts) and all(
-        fnmatch.fnmatchcase(part, piece) for part, piece in zip(parts, wanted, strict=True)
+        part == piece or (anything and anything in part) or fnmatch.fnmatchcase(part, piece)
+        for part, piece in zip(parts, wanted, strict=True)
     )

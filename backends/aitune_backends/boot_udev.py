@@ -84,14 +84,17 @@ class Rules:
         """Whether no rule sets any of the attributes on any disk."""
         return not self._files
 
-    def winners(self, disk: Disk) -> Mapping[str, Owner]:
-        """The rule that stands, by attribute, for those that any rule sets on this disk."""
-        found: dict[str, Owner] = {}
+    def lines(self, disk: Disk) -> Mapping[str, list[Owner]]:
+        """The rules that set each attribute of this disk, if any do: the last one stands.
+
+        One that may apply, and then sets what is set already, changes nothing: it comes before.
+        """
+        found: dict[str, list[Owner]] = {}
         for file, rules in self._files:
             for attribute, owner in self._set_in(file, rules, disk):
-                before = found.get(attribute)
-                if owner.certain or before is None or before.value != owner.value:
-                    found[attribute] = owner
+                before = found.setdefault(attribute, [])
+                adds = owner.certain or not before or before[-1].value != owner.value
+                before.insert(len(before) if adds else len(before) - 1, owner)
         return found
 
     def _set_in(self, file: str, rules: Iterable[Rule], disk: Disk) -> Iterator[tuple[str, Owner]]:

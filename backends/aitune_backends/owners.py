@@ -1,23 +1,26 @@
-"""Who sets a target at boot, by whichever mechanism carries it, and whether a value survives.
+"""Who sets a target: at boot, by whichever mechanism acts last, and while the machine runs.
 
-sysctl.d, tmpfiles.d and udev each have their own rule for which line wins: see the three modules
-`boot_sysctl`, `boot_tmpfiles` and `boot_udev`. Services and daemons are not looked into.
+`boot_lines` knows what acts before any service, `managers` what services set; here both are put
+together: which line stands after a reboot, whether a value is there again, and what sets it anew.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from aitune_backends import boot_sysctl, boot_tmpfiles, boot_udev
-from aitune_backends.boot_files import Owner, read_boot_files
-from aitune_helper import boot, formats, kernelfs
-from aitune_helper.knobs import KNOBS
+from aitune_backends.boot_files import Owner
+from aitune_backends.boot_lines import BootLines, Target, read_boot_lines
+from aitune_backends.managers import Keeper, Manager, keeper_of, read_managers
+from aitune_helper.knobs import GLOBAL, KNOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from aitune_backends.host import Host
+    from aitune_backends.manager_kind import Setting
+
+__all__ = ["UNKNOWN", "Owners", "Target", "read_owners"]
 
 YES = "yes"
 NO = "no"
@@ -25,129 +28,140 @@ LIKELY = "likely"
 MAYBE = "may be"
 UNSAID = ""
 
-_DEFAULT_POOL = "vm.nr_hugepages"
-
-
-class Target(NamedTuple):
-    """A knob and its instance, "" for a global one and for the total of a pool."""
-
-    knob: str
-    instance: str = ""
-
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """What sets the targets of one machine at boot.
+    """What sets the targets of one machine.
 
     Attributes:
-        known: Whether the machine shows its directories at all; a capture without /etc does not.
-        by_target: The line that stands, by target.
-        errors: Files that could not be read, and why; another line may win in them.
-        by_module: Targets whose file, or word, a module brings; it may come too late for the line.
+        boot: What its files and its command line set.
+        managers: Its services, as far as they are known.
     """
 
-    known: bool
-    by_target: Mapping[Target, Owner] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
-    by_module: frozenset[Target] = frozenset()
+    boot: BootLines = field(default_factory=lambda: BootLines(known=False))
+    managers: tuple[Manager, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the machine shows its files at all; a capture without /etc does not."""
+        return self.boot.known
+
+    def lines(self, knob: str, instance: str = "") -> tuple[Owner, ...]:
+        """Every line that sets a target at boot, in the order in which they act."""
+        before = self.boot.lines.get(Target(knob, instance), ())
+        return (*before, *self._late(knob, instance))
 
     def of(self, knob: str, instance: str = "") -> Owner | None:
-        """The line that sets this target at boot, or None if none is known to."""
-        return self.by_target.get(Target(knob, instance))
+        """The line that stands after a reboot, or None if none is known to set the target."""
+        counted = [owner for owner in self.lines(knob, instance) if not owner.ignored]
+        return counted[-1] if counted else None
+
+    def beaten(self, knob: str, instance: str = "") -> tuple[Owner, ...]:
+        """The lines that do not stand, the one that nearly did first."""
+        stands = self.of(knob, instance)
+        return tuple(owner for owner in self.lines(knob, instance)[::-1] if owner is not stands)
 
     def at_boot(self, knob: str, value: str, instance: str = "") -> str:
         """Whether a value is there again after a reboot.
 
         Returns:
             `yes`, `no`, `likely` (a module may come too late), `may be` (it depends on what cannot
-            be told from here), or "" where no file sets the target: then it will be the kernel's
+            be told from here), or "" where nothing sets the target: then it will be the kernel's
             default, which cannot be read.
         """
         owner = self.of(knob, instance)
         if owner is None:
             return UNSAID
-        if not owner.certain or any(_kind(path) == _kind(owner.file) for path in self.errors):
+        if not owner.certain or any(_kind(path) == _kind(owner.file) for path in self.boot.errors):
             return MAYBE
         if owner.value != value:
             return NO
-        return LIKELY if Target(knob, instance) in self.by_module else YES
+        by_module = not owner.by and Target(knob, instance) in self.boot.by_module
+        return LIKELY if by_module else YES
 
     def survives(self, knob: str, value: str, instance: str = "") -> bool | None:
         """Whether a value surely is there again, or surely is not; None for anything between."""
         return {YES: True, NO: False}.get(self.at_boot(knob, value, instance))
 
+    def because(self, knob: str, value: str, instance: str = "") -> str:
+        """Whether a value is there again after a reboot, and which line says so: one sentence."""
+        if not self.known:
+            return "Not known: the files that set things at boot are not in this capture."
+        owner = self.of(knob, instance)
+        if owner is None:
+            return "Nothing sets it at boot: it will be the kernel's default."
+        verdict = self.at_boot(knob, value, instance)
+        sets = f"{owner} sets {owner.value}" if owner.value else f"{owner} decides about it"
+        return {
+            YES: f"Survives a reboot: {sets}.",
+            NO: f"Does not survive a reboot: {sets}.",
+            LIKELY: f"Likely survives a reboot: {sets}, if the driver's module is loaded by then.",
+        }.get(verdict, f"May or may not survive a reboot: {sets}, as far as can be told from here.")
 
-UNKNOWN = Owners(known=False)
+    def keepers(self, knob: str, instance: str = "") -> tuple[Keeper, ...]:
+        """The services that set a target, those that run first."""
+        return tuple(
+            keeper_of(manager, setting)
+            for manager in self.managers
+            if manager.running or manager.enabled
+            for setting in manager.sets
+            if _means(setting, knob, instance)
+        )
+
+    def overwritten_by(self, knob: str, instance: str = "") -> tuple[str, ...]:
+        """What may set a target again while the machine runs, a sentence each."""
+        return tuple(
+            keeper.sentence
+            for keeper in self.keepers(knob, instance)
+            if keeper.running and keeper.keeps
+        )
+
+    def _late(self, knob: str, instance: str) -> Iterator[Owner]:
+        """What services that are started at boot set, after all files."""
+        found = [
+            (manager, setting)
+            for manager in self.managers
+            if manager.enabled
+            for setting in manager.sets
+            if _means(setting, knob, instance)
+        ]
+        # Which of several starts last cannot be told.
+        agreed = len({setting.value for _, setting in found}) == 1
+        for manager, setting in found:
+            file, _, line = setting.place.rpartition(":")
+            numbered = line.isdecimal()
+            yield Owner(
+                (file if numbered else setting.place) or manager.name,
+                int(line) if numbered else 0,
+                setting.value or "",
+                certain=agreed and setting.value is not None and not setting.bound,
+                by=manager.name,
+            )
+
+
+UNKNOWN = Owners()
 
 
 def read_owners(host: Host, ours: Mapping[str, str] | None = None) -> Owners:
-    """Find out what sets each target at boot.
+    """Find out what sets each target, at boot and while the machine runs.
 
     Args:
         host: The machine.
         ours: What files of ours would say, by path, instead of what they say now.
     """
-    sysctl = read_boot_files(host, boot_sysctl.DIRECTORIES, ".conf", ours or {})
-    tmpfiles = read_boot_files(host, boot_tmpfiles.DIRECTORIES, ".conf", ours or {})
-    udev = read_boot_files(host, boot_udev.DIRECTORIES, ".rules", ours or {})
-    machine = boot.Machine(host)
-    by_target = {
-        **dict(_by_sysctl(boot_sysctl.winners(sysctl.texts), machine.default_pool)),
-        **dict(_by_tmpfiles(host, tmpfiles.texts)),
-        **dict(_by_udev(host, udev.texts)),
-    }
-    return Owners(
-        sysctl.known or tmpfiles.known or udev.known,
-        by_target,
-        {**sysctl.errors, **tmpfiles.errors, **udev.errors},
-        frozenset(
-            target
-            for target, owner in by_target.items()
-            if machine.modules(target.instance, owner.value, KNOBS[target.knob])
-        ),
-    )
+    return Owners(read_boot_lines(host, ours), read_managers(host))
+
+
+def _means(setting: Setting, knob: str, instance: str) -> bool:
+    """Whether a service's setting means a target; without an instance it goes to each."""
+    if setting.knob != knob:
+        return False
+    everywhere = not KNOBS[knob].quantity and KNOBS[knob].scope != GLOBAL and not setting.instance
+    return everywhere or setting.instance == instance
 
 
 def _kind(path: str) -> str:
     """The directory of a file without what is above it: `tmpfiles.d`."""
-    return path.split("/")[-2]
-
-
-def _by_sysctl(winners: Mapping[str, Owner], default_pool: str) -> Iterator[tuple[Target, Owner]]:
-    for name, owner in winners.items():
-        if name in KNOBS and KNOBS[name].file().startswith("/proc/sys/"):
-            yield Target(name), owner
-        if name == _DEFAULT_POOL and default_pool in KNOBS:
-            yield Target(default_pool), owner
-
-
-def _by_tmpfiles(host: Host, texts: tuple[tuple[str, str], ...]) -> Iterator[tuple[Target, Owner]]:
-    paths = {
-        knob.file(instance): Target(knob.id, instance)
-        for knob in KNOBS.values()
-        if knob.persist == formats.TMPFILES
-        for instance in (*kernelfs.instances(host, knob), *(("",) if knob.quantity else ()))
-    }
-    for path, owner in boot_tmpfiles.winners(texts, paths).items():
-        yield paths[path], owner
-
-
-def _by_udev(host: Host, texts: tuple[tuple[str, str], ...]) -> Iterator[tuple[Target, Owner]]:
-    knobs = {boot.attribute_of(k): k for k in KNOBS.values() if k.persist == formats.UDEV}
-    rules = boot_udev.Rules(texts, knobs.keys())
-    if rules.empty:
-        return
-    for name in host.names("/sys/block"):
-        disk = boot_udev.Disk(name, _attributes(host, name))
-        for attribute, owner in rules.winners(disk).items():
-            yield Target(knobs[attribute].id, name), owner
-
-
-def _attributes(host: Host, name: str) -> Callable[[str], str | None]:
-    def read(attribute: str) -> str | None:
-        try:
-            return host.read(f"/sys/block/{name}/{attribute}").rstrip()
-        except (OSError, ValueError):
-            return None
-
-    return read
+    if path == "/etc/sysctl.conf":
+        return "sysctl.d"
+    return path.rpartition("/")[0].rpartition("/")[2]

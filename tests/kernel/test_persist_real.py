@@ -194,11 +194,8 @@ def test_the_rule_that_stands_is_udevs_own(udev: Path, loop: str, layout: tuple[
         file = Path(f"/sys/block/{loop}/{name}")
         return file.read_text().rstrip() if file.is_file() else None
 
-    owner = (
-        Rules(texts, ["queue/read_ahead_kb"])
-        .winners(Disk(loop, attribute))
-        .get("queue/read_ahead_kb")
-    )
+    rules = Rules(texts, ["queue/read_ahead_kb"])
+    owner = rules.lines(Disk(loop, attribute)).get("queue/read_ahead_kb", [None])[-1]
     before = queue(loop)["read_ahead_kb"]
     follow(udev, loop)
     assert owner is None or owner.certain

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitune_backends.boot_files import Owner
-from aitune_backends.boot_tmpfiles import DIRECTORIES, matches, parse_tmpfiles, winners
+from aitune_backends.boot_tmpfiles import DIRECTORIES, Writes, matches, parse_tmpfiles
 from aitune_backends.owners import read_owners
 from tests.unit.knowledge import made_trees
 
@@ -62,15 +62,15 @@ def test_a_star_ends_at_a_slash(pattern: str, path: str, does: bool) -> None:
 def test_the_earliest_file_wins_for_the_same_path_and_a_pattern_is_another_path() -> None:
     first = ("/etc/tmpfiles.d/10-a.conf", f"w {THP} - - - - never\nw {PATTERNS[2]} - - - - a\n")
     ours = ("/etc/tmpfiles.d/95-aitune.conf", f"w {THP} - - - - always\nw {PATHS[0]} - - - - b\n")
-    found = winners((first, ours), (THP, *PATHS))
-    assert found[THP] == Owner(first[0], 1, "never")
-    assert found[PATHS[0]] == Owner(ours[0], 2, "b")
-    assert found[PATHS[1]] == Owner(first[0], 2, "a")
+    writes = Writes((first, ours))
+    assert writes.lines(THP)[-1] == Owner(first[0], 1, "never")
+    assert writes.lines(PATHS[0])[-1] == Owner(ours[0], 2, "b")
+    assert writes.lines(PATHS[1])[-1] == Owner(first[0], 2, "a")
 
 
 def test_what_systemd_replaces_is_not_told() -> None:
-    found = winners((("/etc/tmpfiles.d/1.conf", f"w {THP} - - - - %b\n"),), (THP,))
-    assert not found[THP].certain
+    writes = Writes((("/etc/tmpfiles.d/1.conf", f"w {THP} - - - - %b\n"),))
+    assert not writes.lines(THP)[-1].certain
 
 
 def test_whether_a_value_is_there_again(tmp_path: Path) -> None:

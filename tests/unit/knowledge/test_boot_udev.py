@@ -23,8 +23,8 @@ SETS = 'ATTR{queue/scheduler}="%s"\n'
 
 def standing(*texts: str) -> tuple[str, bool] | None:
     files = [(f"/etc/udev/rules.d/{number}.rules", text) for number, text in enumerate(texts)]
-    owner = Rules(files, [SCHEDULER]).winners(SDA).get(SCHEDULER)
-    return None if owner is None else (owner.value, owner.certain)
+    found = Rules(files, [SCHEDULER]).lines(SDA).get(SCHEDULER)
+    return None if found is None else (found[-1].value, found[-1].certain)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_link_to_dev_null_switches_a_file_off(tmp_path: Path) -> None:
     (directory / "50-x.conf").symlink_to("/dev/null")
     owners = read_owners(host)
     assert owners.of("vm.swappiness") is None
-    assert not owners.errors
+    assert not owners.boot.errors
 
 
 def test_sysctl_conf_counts_only_through_its_link(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read_leaves_survival_open(tmp_path: Path) -> None
     host = made_trees.host(tmp_path, {"/etc/sysctl.d/10-a.conf": "vm.swappiness = 1"})
     (tmp_path / "etc/sysctl.d/20-b.conf").mkdir()
     owners = read_owners(host)
-    assert list(owners.errors) == ["/etc/sysctl.d/20-b.conf"]
+    assert list(owners.boot.errors) == ["/etc/sysctl.d/20-b.conf"]
     assert owners.survives("vm.swappiness", "1") is None
 
 
