@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitune_backends.foreign import clean
-from aitune_backends.owners import Target
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from aitune_backends.managers import Keeper
-    from aitune_backends.owners import Owners
+    from aitune_backends.owners import Owners, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,17 @@ class Owners:
 
     boot: BootLines = field(default_factory=lambda: BootLines(known=False))
     managers: tuple[Manager, ...] = ()
+    _setters: Mapping[str, tuple[tuple[Manager, Setting], ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        """Sort what services set by knob: thousands of targets are asked for, few have any."""
+        found: dict[str, tuple[tuple[Manager, Setting], ...]] = {}
+        for manager in self.managers:
+            for setting in manager.sets if manager.running or manager.enabled else ():
+                found[setting.knob] = (*found.get(setting.knob, ()), (manager, setting))
+        object.__setattr__(self, "_setters", found)
 
     @property
     def known(self) -> bool:
@@ -102,10 +113,8 @@ class Owners:
         """The services that set a target, those that run first."""
         return tuple(
             keeper_of(manager, setting)
-            for manager in self.managers
-            if manager.running or manager.enabled
-            for setting in manager.sets
-            if _means(setting, knob, instance)
+            for manager, setting in self._setters.get(knob, ())
+            if _means(setting, instance)
         )
 
     def overwritten_by(self, knob: str, instance: str = "") -> tuple[str, ...]:
@@ -120,10 +129,8 @@ class Owners:
         """What services that are started at boot set, after all files."""
         found = [
             (manager, setting)
-            for manager in self.managers
-            if manager.enabled
-            for setting in manager.sets
-            if _means(setting, knob, instance)
+            for manager, setting in self._setters.get(knob, ())
+            if manager.enabled and _means(setting, instance)
         ]
         # Which of several starts last cannot be told.
         agreed = len({setting.value for _, setting in found}) == 1
@@ -152,12 +159,12 @@ def read_owners(host: Host, ours: Mapping[str, str] | None = None) -> Owners:
     return Owners(read_boot_lines(host, ours), read_managers(host))
 
 
-def _means(setting: Setting, knob: str, instance: str) -> bool:
-    """Whether a service's setting means a target; without an instance it goes to each."""
-    if setting.knob != knob:
-        return False
-    everywhere = not KNOBS[knob].quantity and KNOBS[knob].scope != GLOBAL and not setting.instance
-    return everywhere or setting.instance == instance
+def _means(setting: Setting, instance: str) -> bool:
+    """Whether a service's setting means an instance; without one it goes to each."""
+    if setting.instance == instance:
+        return True
+    knob = KNOBS[setting.knob]
+    return not setting.instance and knob.scope != GLOBAL and not knob.quantity
 
 
 def _kind(path: str) -> str:

@@ -193,6 +193,7 @@ class _Survey:
             at_boot=self._owners.at_boot(knob.id, subject.value, subject.instance),
             evidence=entry.stars,
             note=note,
+            overwritten_by=self._owners.overwritten_by(knob.id, subject.instance),
         )
 
     def _absent(
