@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitune_backends.doctor import Finding
+from aitune_backends.findings.finding import Finding
 
 if TYPE_CHECKING:
     from aitune_helper.messages import Attempt, HelloReply, Layer
@@ -48,6 +48,7 @@ def findings(hello: HelloReply) -> tuple[Finding, ...]:
     """What is missing of the helper's confinement, each with what that leaves open."""
     found = [
         Finding(
+            f"helper-{missing.name.replace(' ', '-').replace('_', '-')}",
             f"No {missing.name}",
             f"The root helper runs without {missing.name}"
             f"{f' ({missing.note})' if missing.note else ''}: the other layers alone keep it from "
@@ -60,6 +61,7 @@ def findings(hello: HelloReply) -> tuple[Finding, ...]:
     if not hello.sandbox and hello.bundle_sha256:
         found.append(
             Finding(
+                "helper-sandbox",
                 "No sandbox",
                 "The root helper that is installed does not confine itself.",
                 "w replaces it by the one that belongs to this program.",
@@ -69,6 +71,7 @@ def findings(hello: HelloReply) -> tuple[Finding, ...]:
     if hello.guardian not in _GUARDIANS:
         found.append(
             Finding(
+                "helper-guardian",
                 "No guardian",
                 f"Nothing would put a trial back in time: {hello.guardian}. So nothing is written.",
                 severity="problem",
@@ -77,6 +80,7 @@ def findings(hello: HelloReply) -> tuple[Finding, ...]:
     if not hello.journal_ok:
         found.append(
             Finding(
+                "helper-journal",
                 "No journal",
                 "The journal cannot be written, and without it nothing is changed.",
                 "Make room in /var/lib/aitune, or mount it writable.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends import confinement
 from aitune_backends import sentences as shared
+from aitune_backends.findings.finding import in_order
 from aitune_helper.messages import (
     AS_WANTED,
     ENDED_BY_REBOOT,
@@ -168,9 +169,7 @@ def all_findings(state: State) -> tuple[Finding, ...]:
     """What was found of the machine, and of the helper that answered; problems first."""
     if state.hello is None:
         return state.findings
-    found = (*state.findings, *confinement.findings(state.hello))
-    order = ("problem", "limit", "info")
-    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
+    return in_order((*state.findings, *confinement.findings(state.hello)))
 
 
 def findings_word(state: State) -> Line:
@@ -201,7 +200,8 @@ def findings(view: View) -> tuple[Line, ...]:
     state = view.state
     lines: list[Line] = []
     marks: dict[str, tuple[str, Tone]] = {
-        "problem": (GLYPHS["differs"], "differs"),
+        "problem": (GLYPHS["alarm"], "differs"),
+        "warning": (GLYPHS["differs"], "differs"),
         "limit": (GLYPHS["inert"], "dim"),
         "info": (GLYPHS["info"], "dim"),
     }

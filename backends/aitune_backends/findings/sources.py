@@ -1,0 +1,31 @@
+"""The documents that findings rest on, each named once; the catalogue names those of settings."""
+
+from __future__ import annotations
+
+_KERNEL = "Linux Documentation/"
+
+CGROUP_V2 = _KERNEL + "admin-guide/cgroup-v2.rst"
+KERNEL_PARAMETERS = _KERNEL + "admin-guide/kernel-parameters.txt"
+SYSFS_PCI = _KERNEL + "ABI/testing/sysfs-bus-pci"
+SYSCTL_FS = _KERNEL + "admin-guide/sysctl/fs.rst"
+SYSCTL_KERNEL = _KERNEL + "admin-guide/sysctl/kernel.rst"
+SYSCTL_VM = _KERNEL + "admin-guide/sysctl/vm.rst"
+KSM = _KERNEL + "admin-guide/mm/ksm.rst"
+HUGETLB_PAGES = _KERNEL + "admin-guide/mm/hugetlbpage.rst"
+OVERCOMMIT = _KERNEL + "mm/overcommit-accounting.rst"
+PSI = _KERNEL + "accounting/psi.rst"
+NO_NEW_PRIVS = _KERNEL + "userspace-api/no_new_privs.rst"
+AMDGPU_POWER = _KERNEL + "gpu/amdgpu/thermal.rst"
+WORKINGSET = "Linux 6.12 mm/workingset.c"
+THP_FALLBACK = _KERNEL + "admin-guide/mm/transhuge.rst"
+ELEVATOR_GONE = "Linux commits 85c0a037dc7a and f8db383507d6 (elevator= has no effect)"
+NUMA_WORD = "Linux 6.12 mm/mempolicy.c, setup_numabalancing()"
+
+AMD_MI300X = "https://github.com/ROCm/amdgpu-docs docs/system-optimization/mi300x.rst"
+NVIDIA_GRACE = "https://nvidia.github.io/grace-cpu-benchmarking-guide/platform/"
+NVIDIA_GDS = "https://docs.nvidia.com/gpudirect-storage/best-practices-guide/software-settings.html"
+NCCL = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html"
+NVIDIA_PERSISTENCE = "nvidia-persistenced(1)"
+VLLM_13855 = "https://github.com/vllm-project/vllm/issues/13855"
+KUBERNETES_111757 = "https://github.com/kubernetes/kubernetes/issues/111757"
+TUNED_MAIN = "https://github.com/redhat-performance/tuned tuned-main.conf, reapply_sysctl"
