@@ -88,6 +88,8 @@ MQ_DEADLINE = {
 ARRAY = "md0"
 ARRAY_SLAVES = ("nvme0n1p2", "nvme1n1p2")
 GPUS = 8
+# The one whose riser has come loose: half of its lanes are gone.
+LOOSE_GPU = 5
 
 _DEVICES = "/sys/devices"
 _PCI = "/sys/bus/pci/devices"
@@ -156,13 +158,38 @@ def _build_disk(files: Files, here: str, name: str, sectors: int, sequence: int)
 def _build_controller(files: Files, disk: MadeUpDisk, device: str) -> None:
     pci = f"{_DEVICES}/{disk.pci}"
     files.put(f"{pci}/numa_node", str(disk.node))
-    address = disk.pci.rsplit("/", 1)[-1]
-    files.link_to(f"{_PCI}/{address}", pci)
+    address = _connect(files, pci)
+    if disk in NVME:
+        _build_link(files, pci, lanes=4, speed="16.0 GT/s PCIe")
     files.put_all(pci, {"vendor": "0x144d" if disk in NVME else "0x8086", "class": "0x010802"})
     files.put(f"{device}/model", f"{disk.model:<40}")
     if disk in NVME:
         files.put_all(device, {"numa_node": disk.node, "state": "live", "transport": "pcie"})
         files.link(f"{device}/device", f"../../../{address}")
+
+
+def _connect(files: Files, pci: str) -> str:
+    """List a device on the bus; its address."""
+    address = pci.rsplit("/", 1)[-1]
+    files.link_to(f"{_PCI}/{address}", pci)
+    return address
+
+
+def _build_link(files: Files, pci: str, *, lanes: int, speed: str, held: int = 0) -> None:
+    """Both ends of a device's link: its own, and the port's above it, which is on the bus too."""
+    port = pci.rpartition("/")[0]
+    _connect(files, port)
+    files.put_all(port, {"class": "0x060400", "vendor": "0x8086"})
+    for end in (pci, port):
+        files.put_all(
+            end,
+            {
+                "current_link_width": held or lanes,
+                "max_link_width": lanes,
+                "current_link_speed": speed,
+                "max_link_speed": speed,
+            },
+        )
 
 
 def _build_array(files: Files, sequence: int) -> None:
@@ -195,6 +222,10 @@ def _build_partition(files: Files, disk: MadeUpDisk, number: int, sectors: int) 
 
 def build_gpus(files: Files) -> None:
     """Write eight H100: on the PCI bus, and as NVIDIA's driver tells of them."""
+    files.put(
+        "/proc/driver/nvidia/version",
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.127.05  Release Build",
+    )
     for number in range(GPUS):
         node = number * 2 // GPUS
         bus = 0x18 + 0x10 * number
@@ -204,7 +235,10 @@ def build_gpus(files: Files) -> None:
             pci,
             {"vendor": "0x10de", "device": "0x2330", "class": "0x030200", "numa_node": node},
         )
-        files.link_to(f"{_PCI}/{address}", pci)
+        _connect(files, pci)
+        _build_link(
+            files, pci, lanes=16, speed="32.0 GT/s PCIe", held=8 if number == LOOSE_GPU else 16
+        )
         files.put(
             f"/proc/driver/nvidia/gpus/{address}/information",
             "Model: \t\t NVIDIA H100 80GB HBM3\n"

@@ -15,6 +15,11 @@ _HERE = f"/proc/{PID}"
 _DESCRIPTOR = 57
 _MAPPED_AT = 0x7F2E00000000
 _ARGUMENTS = ("/usr/bin/python3", "/usr/local/bin/vllm", "serve", MODEL_DIRECTORY)
+# As systemd starts a service that asks for nothing.
+_LIMITS = """\
+Limit                     Soft Limit           Hard Limit           Units
+Max open files            1048576              1048576              files
+Max locked memory         8388608              8388608              bytes"""
 
 
 class Vllm:
@@ -32,6 +37,7 @@ class Vllm:
                 "0 20 0 211 0 131004211 140211204096 28311552 18446744073709551615 0 0 0 0 0 0 0 "
                 "16781312 16384 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0",
                 "oom_score_adj": 0,
+                "limits": _LIMITS,
             },
         )
         for descriptor in range(3):

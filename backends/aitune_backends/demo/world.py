@@ -164,7 +164,7 @@ class World:
             "pswpout": 0,
             "pgfault": 812_330_412 + faults,
             "pgmajfault": 48_211 + faults // 32,
-            "allocstall_normal": 0,
+            "allocstall_normal": 48_211 + int(now.reading_s * 3),
             "pgscan_kswapd": 0,
             "pgscan_direct": 0,
             "numa_pages_migrated": 18_402 + int(now.reading_s * 55),

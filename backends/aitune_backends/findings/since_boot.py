@@ -92,19 +92,23 @@ def judge(counted: Counted) -> Iterator[Finding]:
     hours = max(counted.seconds / 3600, 1.0)
     if counted.stalls >= max(_MANY_STALLS, _STALLS_AN_HOUR * hours):
         fix: tuple[Wanted, ...] = ()
+        hint = "It is raised already; look at what fills the memory."
         if counted.watermark is not None and 0 < counted.watermark < _MORE_WATERMARK:
             fix = (Wanted("vm.watermark_scale_factor", None, str(_MORE_WATERMARK)),)
+            hint = (
+                f"Test it with your load: the kernel then begins to free memory "
+                f"{_MORE_WATERMARK / 100:g} % of it earlier, now {counted.watermark / 100:g} %."
+            )
         yield Finding(
             "allocation-stalls",
             "Programs wait for free memory",
             f"{counted.stalls} times {when} a program had to free memory itself before it got "
             "some: the kernel keeps too few pages free for what is asked at once, as a load does.",
-            "Test it with your load: it sets 0.5 % of memory apart instead of 0.1 %."
-            if fix else "It is raised already; look at what fills the memory.",
+            hint,
             "warning",
             fix,
             sources.SYSCTL_VM,
-        )  # fmt: skip
+        )
     again = counted.refaults * _PAGE
     if counted.total and again >= counted.total and again >= counted.read * _SHARE_READ_AGAIN:
         share = f", {again / counted.read:.0%} of all that was read" if counted.read else ""
