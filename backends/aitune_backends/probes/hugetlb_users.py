@@ -72,7 +72,7 @@ def parse_status(text: str) -> Status:
     fields = dict(_STATUS.findall(text))
 
     def size(name: str) -> int:
-        return (parse_int(fields.get(name, "").removesuffix("kB")) or 0) * 1024
+        return max(0, parse_int(fields.get(name, "").removesuffix("kB")) or 0) * 1024
 
     uids = fields.get("Uid", "").split()
     uid = parse_int(uids[0]) if uids else None
@@ -84,8 +84,9 @@ def parse_smaps(text: str) -> tuple[Mapping, ...]:
     """What a process has mapped in huge pages, summed over mappings of the same thing."""
     found: dict[tuple[int, str], int] = {}
     heads = list(_MAPPING.finditer(text))
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
-        body = text[head.end() : following.start() if following else len(text)]
+    ends = [*(head.start() for head in heads[1:]), len(text)]
+    for head, end in zip(heads, ends, strict=False):
+        body = text[head.end() : end]
         fields = {name: int(number) for name, number in _FIELD.findall(body)}
         kib = fields.get("Shared_Hugetlb", 0) + fields.get("Private_Hugetlb", 0)
         if kib:
@@ -125,9 +126,11 @@ def parse_lost_segments(text: str) -> tuple[Segment, ...]:
     found = []
     for line in text.splitlines()[1:]:
         fields = line.split()
-        if len(fields) < _SHM_COLUMNS or not all(f.isascii() and f.isdigit() for f in fields[1:]):
+        if len(fields) < _SHM_COLUMNS:
             continue
-        size, resident, attached = int(fields[3]), int(fields[14]), int(fields[6])
-        if not attached and resident >= size + _PAGE_MAX:
-            found.append(Segment(int(fields[1]), size))
+        number, size, attached, resident = (parse_int(fields[at]) for at in (1, 3, 6, 14))
+        if number is None or size is None or resident is None or attached != 0:
+            continue
+        if resident >= size + _PAGE_MAX:
+            found.append(Segment(number, size))
     return tuple(found)
