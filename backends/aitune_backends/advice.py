@@ -7,59 +7,25 @@ it is; advice is then still named, since it may gain one, but it asks for nothin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends.catalogue import DEFAULT_GOAL, Entry, size_text
+from aitune_backends.catalogue import INFERENCE, Entry, size_text
+from aitune_backends.inert import why_inert
 from aitune_backends.targets import DIFFERS, INERT, INFO, OK
-from aitune_helper.knobs import POOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aitune_backends.readings import Disk, HugePool
+    from aitune_backends.situation import Situation, Subject
 
 # Disks made of memory or of files, and what is behind several paths: nothing is advised for them.
 _MADE_UP = re.compile(r"(loop|ram|zram|sr|fd|nbd)[0-9]+|nvme[0-9]+c[0-9]+n[0-9]+")
 _NVME = re.compile(r"nvme[0-9]+n[0-9]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What advice depends on besides the value itself. None means the machine does not tell.
-
-    Attributes:
-        goal: What the machine is for, one of `catalogue.GOALS`.
-        overcommit: The value of `vm.overcommit_memory`.
-        swap: Bytes of swap.
-        nodes: NUMA nodes that are online.
-        stacked: Disks that lie below another as a whole, and which that is: `nvme0n1` → `md0`.
-    """
-
-    goal: str = DEFAULT_GOAL
-    overcommit: str | None = None
-    swap: int | None = None
-    nodes: int | None = None
-    stacked: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One target to be judged.
-
-    Attributes:
-        knob: Its knob.
-        instance: Its instance, or "".
-        value: Its value, in canonical form.
-        pool: The pool it sizes, for a pool.
-        disk: The disk it belongs to, for a disk.
-    """
-
-    knob: str
-    instance: str
-    value: str
-    pool: HugePool | None = None
-    disk: Disk | None = None
+# Programs that free memory themselves once a minute, on average, are no accident any more.
+_STALLS_AN_HOUR = 60
+# Drivers round what they are told: a limit this near the hardware's is no cap.
+_NEARLY = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +37,14 @@ class Judgement:
     reason: str = ""
 
 
+class _Advice(NamedTuple):
+    """What is advised here: a value or none, whether the present one serves as well, and why."""
+
+    value: str | None
+    serves: bool = False
+    why: str = ""
+
+
 def judge(entry: Entry, subject: Subject, situation: Situation) -> Judgement:
     """Judge one target that was read.
 
@@ -79,28 +53,24 @@ def judge(entry: Entry, subject: Subject, situation: Situation) -> Judgement:
         subject: The target.
         situation: The machine around it.
     """
-    advised, as_good = _advised(entry, subject, situation)
+    advice = _advice(entry, subject, situation)
     inert = why_inert(subject, situation)
     if inert:
-        return Judgement(INERT, advised, inert.reason)
-    if advised is None:
-        return Judgement(INFO, None, _info(subject))
-    if subject.value == advised or subject.value in as_good or entry.is_as_good(subject.value):
-        return Judgement(OK, advised)
-    reason = entry.differs.format(value=subject.value, advised=advised)
-    return Judgement(DIFFERS, advised, reason)
+        return Judgement(INERT, advice.value, inert.reason)
+    if advice.value is None:
+        return Judgement(INFO, None, advice.why or _info(subject))
+    if subject.value == advice.value or advice.serves or entry.is_as_good(subject.value):
+        return Judgement(OK, advice.value)
+    reason = advice.why or entry.differs.format(value=subject.value, advised=advice.value)
+    return Judgement(DIFFERS, advice.value, reason)
 
 
-def _advised(
-    entry: Entry, subject: Subject, situation: Situation
-) -> tuple[str | None, tuple[str, ...]]:
-    """The value advised here, and words that serve as well on this instance."""
-    if subject.disk is not None:
-        if is_made_up(subject.instance):
-            return None, ()
-        if subject.knob == "block.scheduler":
-            return _kernel_scheduler(subject.disk)
-    return entry.advice[situation.goal], ()
+def _advice(entry: Entry, subject: Subject, situation: Situation) -> _Advice:
+    """What is advised for this target on this machine."""
+    if subject.disk is not None and is_made_up(subject.instance):
+        return _Advice(None)
+    depends = _DEPENDS.get(subject.knob)
+    return depends(subject, situation) if depends else _Advice(entry.advice[situation.goal])
 
 
 def is_made_up(disk: str) -> bool:
@@ -108,87 +78,46 @@ def is_made_up(disk: str) -> bool:
     return _MADE_UP.fullmatch(disk) is not None
 
 
-def _kernel_scheduler(disk: Disk) -> tuple[str | None, tuple[str, ...]]:
+def _scheduler(subject: Subject, _situation: Situation) -> _Advice:
     """The scheduler the kernel itself starts a disk with, where its kind tells."""
+    disk = subject.disk
+    if disk is None:
+        return _Advice(None)
     if _NVME.fullmatch(disk.name):
-        return "none", ()
+        return _Advice("none")
     if disk.rotational and disk.name.startswith("sd") and "mq-deadline" in disk.schedulers:
-        return "mq-deadline", ("bfq",)
-    return None, ()
+        return _Advice("mq-deadline", serves=subject.value == "bfq")
+    return _Advice(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Inert:
-    """Why a target can have no effect here.
-
-    Attributes:
-        reason: In one sentence.
-        note: In half a line, for a plan 120 columns wide.
-        note_short: The same for 80 columns.
-    """
-
-    reason: str
-    note: str
-    note_short: str
+def _highest_frequency(subject: Subject, _situation: Situation) -> _Advice:
+    """No cap: what the hardware of this policy can."""
+    most = subject.policy.hardware_max_khz if subject.policy else None
+    if most is None:
+        return _Advice(None)
+    now = subject.policy.max_khz if subject.policy else None
+    return _Advice(str(most), serves=now is not None and now >= most * _NEARLY)
 
 
-def why_inert(subject: Subject, situation: Situation) -> Inert | None:
-    """Why a target can have no effect here, or None if it can have one."""
-    rule = _pool_inert if subject.knob in POOLS else _INERT.get(subject.knob)
-    return rule(subject, situation) if rule else None
-
-
-def _pool_inert(subject: Subject, situation: Situation) -> Inert | None:
-    pool = subject.pool
-    if pool is None or pool.total == 0 or pool.free < pool.total or pool.reserved:
-        return None
-    taken = memory_text(pool.bytes)
-    return Inert(
-        f"No program maps a page of it: {taken} are taken from everything else.",
-        "no program maps a page of it",
-        "no program maps it",
+def _watermarks(_subject: Subject, situation: Situation) -> _Advice:
+    """More room only where /proc/vmstat shows that memory was not free in time."""
+    stalls = situation.stalls
+    if stalls is None or situation.goal == INFERENCE:
+        return _Advice(None)
+    seen = (
+        f"Programs freed memory themselves {stalls.programs:,} times since the machine started, "
+        f"and the kernel's thread fell behind {stalls.kernel:,} times: "
+        f"{stalls.an_hour:,.0f} an hour"
     )
+    if stalls.an_hour < _STALLS_AN_HOUR:
+        return _Advice(None, why=f"{seen}, too few to act on.")
+    return _Advice("50", why=f"{seen}.")
 
 
-def _ratio_inert(subject: Subject, situation: Situation) -> Inert | None:
-    if situation.overcommit not in (None, "2"):
-        return Inert(
-            "The kernel reads it only while vm.overcommit_memory is 2.",
-            "read only while overcommit_memory is 2",
-            "only read in mode 2",
-        )
-    return None
-
-
-def _swappiness_inert(subject: Subject, situation: Situation) -> Inert | None:
-    if situation.swap == 0:
-        return Inert("This machine has no swap.", "this machine has no swap", "no swap here")
-    return None
-
-
-def _balancing_inert(subject: Subject, situation: Situation) -> Inert | None:
-    if situation.nodes == 1:
-        return Inert("This machine has one NUMA node.", "there is one NUMA node", "one node only")
-    return None
-
-
-def _read_ahead_inert(subject: Subject, situation: Situation) -> Inert | None:
-    above = situation.stacked.get(subject.instance)
-    if above is None:
-        return None
-    return Inert(
-        f"{above} lies on it as a whole: files there are read ahead as {above} says.",
-        f"{above} lies on it; its own read-ahead counts",
-        f"{above}'s counts",
-    )
-
-
-_INERT: Mapping[str, Callable[[Subject, Situation], Inert | None]] = {
-    "vm.overcommit_ratio": _ratio_inert,
-    "vm.overcommit_kbytes": _ratio_inert,
-    "vm.swappiness": _swappiness_inert,
-    "kernel.numa_balancing": _balancing_inert,
-    "block.read_ahead_kb": _read_ahead_inert,
+_DEPENDS: Mapping[str, Callable[[Subject, Situation], _Advice]] = {
+    "block.scheduler": _scheduler,
+    "cpu.max_freq": _highest_frequency,
+    "vm.watermark_scale_factor": _watermarks,
 }
 
 
@@ -201,21 +130,3 @@ def _info(subject: Subject) -> str:
         return "No page is kept aside; only programs that ask for huge pages would use them."
     size = size_text(pool.size_kib)
     return f"{pool.total - pool.free} of {pool.total} pages of {size} are in use."
-
-
-def memory_text(size: int) -> str:
-    """A size of memory for a sentence: `128 MiB`, `861.9 GiB`."""
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
-        if size >= factor:
-            number = f"{size / factor:.1f}"
-            return f"{number.removesuffix('.0')} {unit}"
-    return f"{size // 1024} KiB"
-
-
-def no_scheduler(name: str, slaves: tuple[str, ...]) -> str:
-    """Why a disk has no scheduler: it passes requests on."""
-    if not slaves:
-        return f"{name} has no scheduler: it handles requests as they come."
-    *rest, last = slaves
-    below = f"{', '.join(rest)} and {last}" if rest else last
-    return f"{name} has no scheduler: it passes requests on to {below}."

@@ -6,14 +6,15 @@ effect once the whole plan is applied says so.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aitune_backends.advice import Situation, Subject, memory_text, why_inert
+from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue import ENTRIES, Meaning, moved_along, size_text
+from aitune_backends.inert import why_inert
+from aitune_backends.situation import Situation, Subject, names, read_settings, read_situation
 from aitune_helper import plan
-from aitune_helper.knobs import KNOBS, POOLS, other_half
+from aitune_helper.knobs import DISK, KNOBS, POOLS, other_half
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 
 INERT_RISK = "inert"
 # What is put back along with a setting and is none of its own, in words.
-_HIDDEN = {"vm.min_free": "min_free_kbytes", "block.iosched.": "the scheduler's own options"}
+_HIDDEN = {"block.iosched.": "the scheduler's own options"}
+
+# Settings on which it depends whether another one has an effect.
+_DECIDING = (
+    "vm.overcommit_memory", "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.panic_on_oom",
+    "zswap.enabled", "kernel.numa_balancing", "numa.demotion_enabled", "thp.enabled",
+    "thp.shmem_enabled", "thp.khugepaged.max_ptes_none",
+)  # fmt: skip
 
 # Shares of the available memory above which growing a pool is worth a warning.
 _MEDIUM_SHARE = 0.1
@@ -90,23 +98,26 @@ def gather(kernel: KernelIO, items: Sequence[Item], *, read_at: str = "") -> Fac
         read_at: When the plan was made, for people.
     """
     after = {item.knob: item.requested for item in items if not item.instance}
-    mode = after.get("vm.overcommit_memory") or _reading(kernel, "vm.overcommit_memory")
-    ratio = after.get("vm.overcommit_ratio") or _reading(kernel, "vm.overcommit_ratio")
+    cleared = {half.id: "0" for knob in after if (half := other_half(KNOBS[knob]))}
+    settings = {**read_settings(kernel, _DECIDING), **cleared, **after}
+    situation = replace(
+        read_situation(kernel, settings),
+        stacked=_stacked(kernel),
+        passing=_passing(kernel, items),
+        governors=_along(kernel, items, "cpu.epp", "cpu.governor"),
+        schedulers=_along(kernel, items, "block.wbt_lat_usec", "block.scheduler"),
+        pooled=True if any(_fills_a_pool(item) for item in items) else None,
+    )
     try:
         memory = plan.memory(kernel)
     except OSError:
-        return Facts(situation=Situation(overcommit=mode), read_at=read_at)
+        return Facts(situation=situation, read_at=read_at)
     return Facts(
         available=memory.available or None,
         committed=memory.committed,
-        commit_limit=_commit_limit(memory, ratio),
+        commit_limit=situation.commit.limit if situation.commit else None,
         default_pool=memory.default_pool if memory.default_pool in KNOBS else "",
-        situation=Situation(
-            overcommit=mode,
-            swap=memory.swap_total,
-            nodes=_count_nodes(kernel),
-            stacked=_stacked(kernel),
-        ),
+        situation=situation,
         read_at=read_at,
     )
 
@@ -237,37 +248,47 @@ def brief_and(names: Sequence[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _commit_limit(memory: plan.Memory, ratio: str | None) -> int | None:
-    """What mode 2 promises in all: a share of memory without huge pages, and all of swap."""
-    if ratio is None or not ratio.isdecimal() or ratio == "0":
-        return None
-    return (memory.total - memory.huge) * int(ratio) // 100 + memory.swap_total
+def _along(kernel: KernelIO, items: Sequence[Item], knob: str, other: str) -> Mapping[str, str]:
+    """What another setting of the same instance will be, by instance, wherever `knob` is planned.
+
+    Whether an energy preference counts depends on the governor that there will be.
+    """
+    after = {item.instance: item.requested for item in items if item.knob == other}
+    for item in items:
+        if item.knob == knob and item.instance not in after:
+            value = _reading(kernel, other, item.instance)
+            if value is not None:
+                after[item.instance] = value
+    return after
 
 
-def _reading(kernel: KernelIO, knob: str) -> str | None:
+def _passing(kernel: KernelIO, items: Sequence[Item]) -> Mapping[str, tuple[str, ...]]:
+    """Of the disks in a plan those that pass requests on, and what lies below each."""
+    disks = {item.instance for item in items if KNOBS[item.knob].scope == DISK}
+    return {
+        disk: tuple(names(kernel, f"/sys/block/{disk}/slaves"))
+        for disk in disks
+        if not plan.listed(kernel, KNOBS["block.scheduler"], disk)
+    }
+
+
+def _fills_a_pool(item: Item) -> bool:
+    """Whether it gives a pool of huge pages pages."""
+    return item.knob in POOLS and item.requested != "0"
+
+
+def _reading(kernel: KernelIO, knob: str, instance: str) -> str | None:
     try:
-        return plan.reading(kernel, KNOBS[knob])
+        return plan.reading(kernel, KNOBS[knob], instance)
     except OSError:
         return None
-
-
-def _count_nodes(kernel: KernelIO) -> int | None:
-    names = _names(kernel, "/sys/devices/system/node")
-    return sum(1 for name in names if re.fullmatch(r"node[0-9]+", name)) or None
 
 
 def _stacked(kernel: KernelIO) -> Mapping[str, str]:
     """The disks that another device lies on as a whole, and which that is."""
     above: dict[str, str] = {}
-    for disk in _names(kernel, "/sys/block"):
-        holders = _names(kernel, f"/sys/block/{disk}/holders")
+    for disk in names(kernel, "/sys/block"):
+        holders = names(kernel, f"/sys/block/{disk}/holders")
         if holders:
             above[disk] = holders[0]
     return above
-
-
-def _names(kernel: KernelIO, directory: str) -> list[str]:
-    try:
-        return kernel.entries(directory)
-    except OSError:
-        return []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitune_backends.advice import memory_text
+from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue.huge_pages import size_text
 from aitune_backends.foreign import clean
 from aitune_backends.planner import KUBELET, VLLM

@@ -8,31 +8,51 @@ only where there are no pools at all, to say so.
 from __future__ import annotations
 
 import errno
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aitune_backends.advice import Situation, Subject, judge, no_scheduler
+from aitune_backends.absence import why_absent, why_offline
+from aitune_backends.advice import judge
 from aitune_backends.catalogue import DEFAULT_GOAL, ENTRIES
+from aitune_backends.identity import read_container
+from aitune_backends.inert import no_scheduler
 from aitune_backends.owners import UNKNOWN, Owners
+from aitune_backends.possible import impossible
 from aitune_backends.probes.block import disk_names, read_disk
-from aitune_backends.probes.cpufreq import policy_names, read_policy
+from aitune_backends.probes.cpufreq import OFFLINE, policy_names, read_policy
+from aitune_backends.probes.cpus import read_virtual
 from aitune_backends.probes.hugepages import read_pools
-from aitune_backends.probes.meminfo import memory, parse_meminfo
-from aitune_backends.probes.numbers import cpu_list
+from aitune_backends.probes.numbers import cpu_list, natural
+from aitune_backends.setting_reader import SettingReader
+from aitune_backends.situation import Subject, read_situation
 from aitune_backends.targets import ABSENT, UNREAD, TargetStatus
-from aitune_helper import kernelfs, plan
-from aitune_helper.knobs import DISK, GLOBAL, KNOBS, POLICY, POOLS, Knob
+from aitune_helper import plan
+from aitune_helper.knobs import DISK, GLOBAL, KNOBS, POLICY, POOLS, Knob, instance_is_well_formed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aitune_backends.host import Host
-    from aitune_backends.readings import Disk, Memory, Policy, Sample
+    from aitune_backends.readings import Disk, Policy, Sample
+    from aitune_backends.situation import Situation
 
 DEFAULT_POOL = "vm.nr_hugepages"
-SURPLUS = ".surplus"
-_NODES = "/sys/devices/system/node"
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
+_SURPLUS = ".surplus"
+
+# What a sample holds of a policy and of a disk that orders requests.
+_OF_POLICY: Mapping[str, Callable[[Policy], str | int | None]] = {
+    "cpu.governor": lambda policy: policy.governor,
+    "cpu.epp": lambda policy: policy.preference,
+    "cpu.min_freq": lambda policy: policy.min_khz,
+    "cpu.max_freq": lambda policy: policy.max_khz,
+}
+_OF_DISK: Mapping[str, Callable[[Disk], str | int | None]] = {
+    "block.scheduler": lambda disk: disk.scheduler,
+    "block.nr_requests": lambda disk: disk.nr_requests,
+    "block.max_sectors_kb": lambda disk: disk.max_sectors_kib,
+    "block.read_ahead_kb": lambda disk: disk.read_ahead_kib,
+}
 
 
 def survey(
@@ -40,19 +60,24 @@ def survey(
     sample: Sample | None = None,
     goal: str = DEFAULT_GOAL,
     owners: Owners | None = None,
+    reader: SettingReader | None = None,
 ) -> tuple[TargetStatus, ...]:
     """Read and judge every offered knob and every instance of it.
 
     Args:
-        host: The machine. Only global settings are read from it when there is a sample.
+        host: The machine. Only what the sample does not hold is read from it.
         sample: A tick's readings, from which pools, policies and disks are taken.
         goal: What the machine is for, one of `catalogue.GOALS`.
-        owners: What sets settings at boot, where that was looked up.
+        owners: What sets settings, where that was looked up.
+        reader: Reads settings, and remembers those that come by the hundred; for who surveys the
+            same machine again and again.
 
     Returns:
         The targets in the catalogue's order; a knob this machine lacks has one `absent` target.
     """
-    return tuple(_Survey(host, sample, goal, owners or UNKNOWN).targets())
+    reader = reader or SettingReader(host)
+    reader.begin()
+    return tuple(_Survey(host, sample, goal, owners or UNKNOWN, reader).targets())
 
 
 def default_pool(host: Host) -> str:
@@ -67,74 +92,77 @@ def default_pool(host: Host) -> str:
 class _Survey:
     """One pass over the machine; it lives as long as the pass."""
 
-    def __init__(self, host: Host, sample: Sample | None, goal: str, owners: Owners) -> None:
+    def __init__(
+        self, host: Host, sample: Sample | None, goal: str, owners: Owners, reader: SettingReader
+    ) -> None:
         self._host = host
         self._owners = owners
+        self._reader = reader
         self._pools = sample.pools if sample else read_pools(host)
+        self._sizes = {f"hugepages.{pool.size_kib}kB" for pool in self._pools}
         self._policies = sample.policies if sample else _policies(host)
         self._disks = sample.disks if sample else _disks(host)
-        self._cpus = sample.cpus if sample else ()
-        self._sizes = {f"hugepages.{pool.size_kib}kB" for pool in self._pools}
+        self._nodes = {cpu.number: cpu.node for cpu in sample.cpus} if sample else {}
         self._globals = {
-            knob.id: _read(host, knob)
-            for knob in KNOBS.values()
-            if knob.offered and knob.scope == GLOBAL
+            knob.id: reader.read(knob)
+            for knob in map(KNOBS.__getitem__, ENTRIES)
+            if knob.scope == GLOBAL and not self._is_elsewhere(knob)
         }
-        now = sample.memory if sample else _memory(host)
-        overcommit = self._globals["vm.overcommit_memory"]
-        self._situation = Situation(
+        self._here = {knob for knob, found in self._globals.items() if isinstance(found, str)}
+        if any(policy.governor for policy in self._policies):
+            self._here.add("cpu.governor")
+        self._situation = self._look_around(goal)
+
+    def _look_around(self, goal: str) -> Situation:
+        settings = {knob: v for knob, v in self._globals.items() if isinstance(v, str)}
+        surpluses = [v for knob, v in settings.items() if knob.endswith(_SURPLUS)]
+        return replace(
+            read_situation(self._host, settings),
             goal=goal,
-            overcommit=overcommit if isinstance(overcommit, str) else None,
-            swap=now.swap_total if now else None,
-            nodes=_count_nodes(host),
             stacked={below: disk.name for disk in self._disks for below in disk.slaves},
+            passing={disk.name: disk.slaves for disk in self._disks if _passes_on(disk)},
+            schedulers={disk.name: disk.scheduler for disk in self._disks if disk.scheduler},
+            governors={p.name: p.governor for p in self._policies if p.governor},
+            pooled=any(pool.total for pool in self._pools) or any(v != "0" for v in surpluses),
+            virtual=None if self._policies else read_virtual(self._host),
+            container=read_container(self._host),
+            captured=self._host.origin == "capture",
+        )
+
+    def _is_elsewhere(self, knob: Knob) -> bool:
+        """Whether it is shown under another name, or belongs to a size that is not there."""
+        if knob.means:
+            return bool(self._pools)
+        return knob.id.startswith("hugepages.") and knob.id.removesuffix(_SURPLUS) not in (
+            self._sizes
         )
 
     def targets(self) -> Iterator[TargetStatus]:
         """Every target in the catalogue's order."""
         for knob in map(KNOBS.__getitem__, ENTRIES):
-            if knob.means:  # shown under the name of the pool that it is
-                if not self._pools:
-                    yield self._absent(knob)
-            elif knob.id in POOLS:
+            if self._is_elsewhere(knob):
+                continue
+            if knob.id in POOLS:
                 yield from self._pool(knob)
-            elif knob.id.startswith("hugepages."):
-                if knob.id.removesuffix(SURPLUS) in self._sizes:
-                    yield self._global(knob)
             elif knob.scope == POLICY:
                 yield from self._of_policies(knob)
             elif knob.scope == DISK:
                 yield from self._queues(knob)
             elif knob.scope == GLOBAL:
-                yield self._global(knob)
+                yield self._found(knob, self._globals[knob.id])
             else:
                 yield from self._instances(knob)
 
-    def _global(self, knob: Knob) -> TargetStatus:
-        found = self._globals[knob.id]
+    def _found(
+        self, knob: Knob, found: str | OSError, instance: str = "", note: str = ""
+    ) -> TargetStatus:
+        """A target whose file was read, or could not be."""
         if isinstance(found, str):
-            return self._judged(knob, Subject(knob.id, "", found), choices=knob.choices)
-        if found.errno in _MISSING:
-            return self._absent(knob)
-        return self._unread(knob, "", f"{(found.strerror or str(found)).lower()}")
-
-    def _instances(self, knob: Knob) -> Iterator[TargetStatus]:
-        """A setting of each node, CPU or size of a page; one row where there is none of them."""
-        names = kernelfs.instances(self._host, knob)
-        if not names:
-            yield self._absent(knob)
-        for name in names:
-            yield self._read_now(knob, name)
-
-    def _read_now(self, knob: Knob, instance: str, note: str = "") -> TargetStatus:
-        found = _read(self._host, knob, instance)
-        if isinstance(found, str):
-            return self._judged(
-                knob, Subject(knob.id, instance, found), choices=knob.choices, note=note
-            )
+            subject = Subject(knob.id, instance, found)
+            return self._judged(knob, subject, choices=knob.choices, note=note)
         if found.errno in _MISSING:
             return self._absent(knob, instance, note=note)
-        return self._unread(knob, instance, f"{(found.strerror or str(found)).lower()}", note=note)
+        return self._unread(knob, instance, (found.strerror or str(found)).lower(), note=note)
 
     def _pool(self, knob: Knob) -> Iterator[TargetStatus]:
         for pool in self._pools:
@@ -143,45 +171,90 @@ class _Survey:
             instance = "" if pool.node is None else f"node{pool.node}"
             yield self._judged(knob, Subject(knob.id, instance, str(pool.total), pool=pool))
 
+    def _instances(self, knob: Knob) -> Iterator[TargetStatus]:
+        """A setting of each node, CPU or size of a page; one row where there is none of them."""
+        directory, prefix, suffix = knob.holder
+        names = [
+            name[len(prefix) : len(name) - len(suffix)]
+            for name in self._host.names(directory)
+            if name.startswith(prefix) and name.endswith(suffix)
+        ]
+        names = sorted((n for n in names if instance_is_well_formed(knob, n)), key=natural)
+        shown = 0
+        for place, name in enumerate(names):
+            found = self._reader.read(knob, name, place, len(names))
+            if isinstance(found, str) or found.errno not in _MISSING:
+                shown += 1
+                yield self._found(knob, found, name)
+        if not shown:
+            yield self._absent(knob)
+
     def _of_policies(self, knob: Knob) -> Iterator[TargetStatus]:
         """One of the settings of each policy; one row where no driver here knows it at all."""
-        found = [(policy, *_policy_value(self._host, knob, policy)) for policy in self._policies]
-        if not any(value is not None or policy.error for policy, value, _ in found):
+        count = len(self._policies)
+        found = [
+            (policy, self._of_policy(knob, policy, place, count))
+            for place, policy in enumerate(self._policies)
+        ]
+        if not any(isinstance(v, str) or p.error or v.errno not in _MISSING for p, v in found):
             yield self._absent(knob)
             return
-        nodes = {cpu.number: cpu.node for cpu in self._cpus}
-        for policy, value, choices in found:
-            note = _cores(policy.cpus, nodes)
-            if value is not None:
-                subject = Subject(knob.id, policy.name, value)
+        for policy, value in found:
+            note = _cores(policy.cpus, self._nodes)
+            if isinstance(value, str):
+                subject = Subject(knob.id, policy.name, value, policy=policy)
+                choices = _choices(knob, policy)
                 yield self._judged(knob, subject, choices=choices, note=note)
+            elif policy.error == OFFLINE:
+                reason = why_offline(f"cpu {cpu_list(policy.cpus)}")
+                yield self._absent(knob, policy.name, reason=reason, note=note)
             elif policy.error:
                 yield self._unread(knob, policy.name, policy.error, note=note)
             else:
-                yield self._absent(knob, policy.name, note=note)
+                yield self._found(knob, value, policy.name, note)
+
+    def _of_policy(self, knob: Knob, policy: Policy, place: int, count: int) -> str | OSError:
+        known = _OF_POLICY.get(knob.id)
+        if known is None and not policy.error:
+            return self._reader.read(knob, policy.name, place, count)
+        value = known(policy) if known else None
+        return _not_there() if value is None else str(value)
 
     def _queues(self, knob: Knob) -> Iterator[TargetStatus]:
         if not self._disks:
             yield self._absent(knob)
-        for disk in self._disks:
-            value = _queue_value(self._host, knob, disk)
-            if value is not None:
+        for place, disk in enumerate(self._disks):
+            value = self._of_disk(knob, disk, place)
+            if isinstance(value, str):
                 subject = Subject(knob.id, disk.name, value, disk=disk)
                 choices = disk.schedulers if knob.id == "block.scheduler" else ()
                 yield self._judged(knob, subject, choices=choices, note=disk.model)
+            elif value.errno in _MISSING and _passes_on(disk):
+                reason = no_scheduler(disk.name, disk.slaves)
+                yield self._absent(knob, disk.name, reason=reason, note=disk.model)
             else:
-                yield self._absent(knob, disk.name, reason=_why_no_queue(disk), note=disk.model)
+                yield self._found(knob, value, disk.name, disk.model)
+
+    def _of_disk(self, knob: Knob, disk: Disk, place: int) -> str | OSError:
+        known = _OF_DISK.get(knob.id)
+        value = known(disk) if known else None
+        if value is not None:
+            return str(value)
+        if known is None or _passes_on(disk):  # of such a disk a sample holds no scheduler
+            return self._reader.read(knob, disk.name, place, len(self._disks))
+        return _not_there()
 
     def _judged(
         self, knob: Knob, subject: Subject, *, choices: tuple[str, ...] = (), note: str = ""
     ) -> TargetStatus:
         entry = ENTRIES[knob.id]
         judgement = judge(entry, subject, self._situation)
-        owner = self._owners.of(knob.id, subject.instance)
+        owners, instance = self._owners, subject.instance
+        owner = owners.of(knob.id, instance)
         return TargetStatus(
             knob=knob.id,
-            instance=subject.instance,
-            path=knob.file(subject.instance),
+            instance=instance,
+            path=knob.file(instance),
             value=subject.value,
             unit=knob.unit,
             choices=choices,
@@ -189,19 +262,18 @@ class _Survey:
             state=judgement.state,
             reason=judgement.reason,
             owner=str(owner) if owner else None,
-            survives=self._owners.survives(knob.id, subject.value, subject.instance),
-            at_boot=self._owners.at_boot(knob.id, subject.value, subject.instance),
+            survives=owners.survives(knob.id, subject.value, instance) if owner else None,
+            at_boot=owners.at_boot(knob.id, subject.value, instance) if owner else "",
             evidence=entry.stars,
             note=note,
-            overwritten_by=self._owners.overwritten_by(knob.id, subject.instance),
+            impossible=impossible(knob, subject, choices, self._situation),
+            overwritten_by=owners.overwritten_by(knob.id, instance),
         )
 
     def _absent(
         self, knob: Knob, instance: str = "", *, reason: str = "", note: str = ""
     ) -> TargetStatus:
-        if not reason:
-            captured = self._host.origin == "capture"
-            reason = "Not in this capture." if captured else ENTRIES[knob.id].absent
+        reason = reason or why_absent(ENTRIES[knob.id], self._situation, self._here)
         return self._without_value(knob, instance, "", ABSENT, reason, note)
 
     def _unread(self, knob: Knob, instance: str, why: str, *, note: str = "") -> TargetStatus:
@@ -230,67 +302,29 @@ class _Survey:
         )
 
 
-def _read(host: Host, knob: Knob, instance: str = "") -> str | OSError:
-    """The value of a target, or why it cannot be read."""
-    try:
-        return plan.reading(host, knob, instance)
-    except OSError as error:
-        return error
+def _not_there() -> OSError:
+    """What a file that is not there answers, for what a sample lacks."""
+    return OSError(errno.ENOENT, "no such file")
 
 
-def _policy_value(host: Host, knob: Knob, policy: Policy) -> tuple[str | None, tuple[str, ...]]:
-    """One setting of a policy, None where it has none, and the words it can be set to."""
+def _choices(knob: Knob, policy: Policy) -> tuple[str, ...]:
+    """The words that one setting of a policy can be set to."""
     if knob.id == "cpu.governor":
-        return policy.governor, policy.governors
+        return policy.governors
     if knob.id == "cpu.epp":
-        return policy.preference, tuple(w for w in policy.preferences if w in knob.choices)
-    if knob.id in ("cpu.min_freq", "cpu.max_freq"):
-        khz = policy.min_khz if knob.id == "cpu.min_freq" else policy.max_khz
-        return None if khz is None else str(khz), ()
-    found = None if policy.error else _read(host, knob, policy.name)
-    return found if isinstance(found, str) else None, ()
+        return tuple(word for word in policy.preferences if word in knob.choices)
+    return ()
 
 
-def _queue_value(host: Host, knob: Knob, disk: Disk) -> str | None:
-    """One value of a disk's queue; None where it has none, or none that means anything."""
-    if knob.id == "block.read_ahead_kb":
-        return None if disk.read_ahead_kib is None else str(disk.read_ahead_kib)
-    if knob.id == "block.iostats":
-        found = _read(host, knob, disk.name)
-        return found if isinstance(found, str) else None
-    if not disk.schedulers:  # it passes requests on: what its queue says is not looked at
-        return None
-    if knob.id == "block.scheduler":
-        return disk.scheduler
-    if knob.id in ("block.nr_requests", "block.max_sectors_kb"):
-        value = disk.nr_requests if knob.id == "block.nr_requests" else disk.max_sectors_kib
-        return None if value is None else str(value)
-    found = _read(host, knob, disk.name)
-    return found if isinstance(found, str) else None
-
-
-def _why_no_queue(disk: Disk) -> str:
-    """Why a disk lacks a value of its queue; "" where it shows no queue at all."""
-    shown = disk.read_ahead_kib is not None and not disk.schedulers
-    return no_scheduler(disk.name, disk.slaves) if shown else ""
+def _passes_on(disk: Disk) -> bool:
+    """Whether a disk has a queue and orders nothing in it: an array, a mapping, a loop at times."""
+    return disk.read_ahead_kib is not None and not disk.schedulers
 
 
 def _cores(cpus: tuple[int, ...], nodes: Mapping[int, int | None]) -> str:
     """Which cores a policy covers, and where they are: `cpu 0-31, node0`."""
     homes = sorted({node for cpu in cpus if (node := nodes.get(cpu)) is not None})
     return ", ".join([f"cpu {cpu_list(cpus)}", *(f"node{node}" for node in homes)])
-
-
-def _count_nodes(host: Host) -> int | None:
-    """NUMA nodes; None on a kernel or in a capture without any."""
-    return sum(1 for name in host.names(_NODES) if re.fullmatch(r"node[0-9]+", name)) or None
-
-
-def _memory(host: Host) -> Memory | None:
-    try:
-        return memory(parse_meminfo(host.read("/proc/meminfo")))
-    except OSError:
-        return None
 
 
 def _policies(host: Host) -> tuple[Policy, ...]:

@@ -18,7 +18,7 @@ class Impossible:
     """A value that cannot be set here, though elsewhere it could.
 
     Attributes:
-        value: The value.
+        value: The value, or "" for every other one than the present.
         why: Why not, in one sentence.
     """
 

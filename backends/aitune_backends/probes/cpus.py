@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 from operator import add, sub
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 STAT = "/proc/stat"
 _CPUS = "/sys/devices/system/cpu"
 _NODES = "/sys/devices/system/node"
+# The flags of the first CPU lie within; the whole file takes long to read on a large machine.
+_CPUINFO_START = 8192
 _EACH = re.compile(rb"^cpu([0-9]{1,5}) [0-9]+ [0-9]+ [0-9]+ ([0-9]+) ?([0-9]*)", re.MULTILINE)
 
 
@@ -137,3 +140,24 @@ def _bytes(host: Host, path: str) -> bytes:
         return host.read(path).encode("utf-8")
     except OSError:
         return b""
+
+
+def read_virtual(host: Host) -> bool | None:
+    """Whether a hypervisor runs this machine, as the first CPU says; None where none would say."""
+    try:
+        fd = host.open("/proc/cpuinfo")
+    except (OSError, ValueError):
+        return None
+    try:
+        text = os.pread(fd, _CPUINFO_START, 0).decode("utf-8", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return parse_virtual(text)
+
+
+def parse_virtual(cpuinfo: str) -> bool | None:
+    """Whether the flags of /proc/cpuinfo (x86) name a hypervisor; None without flags."""
+    found = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return None if found is None else "hypervisor" in found[1].split()

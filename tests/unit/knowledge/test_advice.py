@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from aitune_backends.advice import Situation, Subject, judge, memory_text, no_scheduler
+from aitune_backends.advice import judge
+from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue import ENTRIES, GOALS
+from aitune_backends.inert import no_scheduler
 from aitune_backends.readings import Disk, HugePool
+from aitune_backends.situation import Situation, Subject
 from aitune_backends.targets import DIFFERS, INERT, INFO, OK
 
-BUSY = Situation(overcommit="0", swap=8 << 30, nodes=2)
+BUSY = Situation(settings={"vm.overcommit_memory": "0"}, swap=8 << 30, nodes=2)
 
 
 def state(knob: str, value: str, situation: Situation = BUSY) -> str:
@@ -57,7 +60,10 @@ def test_values_are_judged(knob: str, value: str, expected: str) -> None:
 
 def test_the_ratio_counts_in_mode_2_alone() -> None:
     for mode, expected in (("0", INERT), ("1", INERT), ("2", INFO)):
-        assert state("vm.overcommit_ratio", "90", Situation(overcommit=mode)) == expected
+        assert (
+            state("vm.overcommit_ratio", "90", Situation(settings={"vm.overcommit_memory": mode}))
+            == expected
+        )
 
 
 def test_swappiness_without_swap_is_inert_and_keeps_its_advice() -> None:

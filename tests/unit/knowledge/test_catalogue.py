@@ -5,8 +5,8 @@ import string
 
 import pytest
 
-from aitune_backends.advice import Situation
 from aitune_backends.catalogue import ENTRIES, GOALS, GROUPS, Entry, Meaning, size_text, sources
+from aitune_backends.situation import Situation
 from aitune_helper import knobs
 from aitune_helper.knobs import KNOBS
 
