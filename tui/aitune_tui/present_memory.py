@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aitune_tui import present_pools
 from aitune_tui.words import gib, size_text
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _MOST_NODES = 4
 
 
 def facts(state: State) -> tuple[Line, ...]:
-    """Promised memory and its limit, what is anonymous, and every pool with its nodes."""
+    """Promised memory and its limit, what is anonymous, every pool with its nodes, who uses it."""
     sample = state.sample
     if sample is None:
         return ()
@@ -34,6 +35,7 @@ def facts(state: State) -> tuple[Line, ...]:
     if empty:
         sizes = f"none of {' or '.join(empty)} reserved"
         lines.append((("Huge pages".ljust(_LABEL), "dim-bold"), (sizes, "dim")))
+    lines += present_pools.lines(state)
     return tuple(lines)
 
 
