@@ -289,6 +289,11 @@ class Board(App[int]):
             for drift in drifts:
                 self.note("failed", sentences.drifted(drift, event.wall))
 
+    def on_pools_seen(self, event: events.PoolsSeen) -> None:
+        """The pools of huge pages were looked at."""
+        if self.state.frozen is None:
+            self.set_state(replace(self.state, outlooks=event.outlooks, huge_users=event.users))
+
     def on_findings_made(self, event: events.FindingsMade) -> None:
         """What this machine cannot do was looked up."""
         self.set_state(replace(self.state, findings=event.findings))

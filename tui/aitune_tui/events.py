@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from aitune_backends.doctor import Finding
     from aitune_backends.exercise import Step
     from aitune_backends.helper_errors import HelperError
+    from aitune_backends.hugepage_users import HugePageUsers
     from aitune_backends.loads.records import Event, LoadResult
+    from aitune_backends.planner import PoolOutlook
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import Change, HelloReply, Item, Plan, PublicState, Trial
@@ -40,6 +42,15 @@ class SurveyTaken(Message):
         self.statuses = statuses
         self.facts = facts
         self.wall = wall
+
+
+class PoolsSeen(Message):
+    """What the pools of huge pages could become was estimated, and who uses them looked up."""
+
+    def __init__(self, outlooks: tuple[PoolOutlook, ...], users: HugePageUsers) -> None:
+        super().__init__()
+        self.outlooks = outlooks
+        self.users = users
 
 
 class FindingsMade(Message):

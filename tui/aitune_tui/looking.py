@@ -61,7 +61,7 @@ class Looker:
     def look(self) -> None:
         """Read once: a sample, and the settings where they are due."""
         # In this thread and not before: no line of the first picture needs them.
-        from aitune_backends import describe, owners, survey
+        from aitune_backends import describe, hugepage_users, owners, planner, survey
 
         again, self._again = self._again, False
         self._let_time_pass()
@@ -74,6 +74,8 @@ class Looker:
             statuses = survey.survey(host, sample, self._goal, owners.read_owners(host))
             facts = describe.gather(host, ())
             self._post(events.SurveyTaken(statuses, facts, sample.wall))
+            users = hugepage_users.read(host, closely=False)
+            self._post(events.PoolsSeen(planner.plan_pools(host), users))
 
     def _sample(self, *, refresh: bool) -> Sample:
         if self._sampler is None:

@@ -18,7 +18,9 @@ from aitune_tui.selection import Selection, Target
 if TYPE_CHECKING:
     from aitune_backends.describe import Facts
     from aitune_backends.doctor import Finding
+    from aitune_backends.hugepage_users import HugePageUsers
     from aitune_backends.offers import Offer
+    from aitune_backends.planner import PoolOutlook
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import HelloReply, Item, PublicState, Trial
@@ -71,6 +73,8 @@ class State:
         writing: How far a running apply of ours is, or "".
         hello: What the helper said of itself when it last answered, or None.
         offer: What may bring the huge pages that the last apply did not get, or None.
+        outlooks: What each pool of huge pages could become, the smallest size first.
+        huge_users: Who uses huge pages, or None before anybody looked.
     """
 
     goal: str
@@ -96,6 +100,8 @@ class State:
     writing: str = ""
     hello: HelloReply | None = None
     offer: Offer | None = None
+    outlooks: tuple[PoolOutlook, ...] = ()
+    huge_users: HugePageUsers | None = None
 
     @property
     def tried(self) -> Mapping[Target, Item]:
