@@ -37,7 +37,8 @@ class Owner:
     by: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place} ({self.by})" if self.by and self.by != place else place
 
 
 @dataclass(frozen=True, slots=True)

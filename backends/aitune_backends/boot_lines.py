@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends import boot_modprobe, boot_sysctl, boot_tmpfiles, boot_udev, boot_words
 from aitune_backends.boot_files import BootFiles, Owner, read_boot_files
+from aitune_backends.services import systemd_runs
 from aitune_helper import boot, formats
 from aitune_helper.knobs import GLOBAL, KNOBS, instance_is_well_formed, other_half
 
@@ -162,7 +163,7 @@ class _Reading:
         texts = files.texts
         conf = _text(self._host, boot_sysctl.CONF)
         ignored: Mapping[str, list[Owner]] = {}
-        if conf and self._procps():
+        if conf and not systemd_runs(self._host):
             texts = (*texts, (boot_sysctl.CONF, conf))
         elif conf and conf not in dict(texts).values():
             ignored = boot_sysctl.lines(((boot_sysctl.CONF, conf),))
@@ -176,11 +177,6 @@ class _Reading:
             for target in self._targets(KNOBS[knob_id], "") if _is_sysctl(knob_id) else ():
                 for owner in owners:
                     yield target, owner
-
-    def _procps(self) -> bool:
-        """Whether procps and not systemd reads sysctl.d here; systemd where that is not told."""
-        first = self._host.first_line("/proc/1/comm")
-        return first not in (None, "", "systemd") and not self._host.exists("/run/systemd/system")
 
     def _by_tmpfiles(self, files: BootFiles) -> Iterator[tuple[Target, Owner]]:
         writes = boot_tmpfiles.Writes(files.texts)

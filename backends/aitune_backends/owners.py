@@ -63,14 +63,22 @@ class Owners:
         return (*before, *self._late(knob, instance))
 
     def of(self, knob: str, instance: str = "") -> Owner | None:
-        """The line that stands after a reboot, or None if none is known to set the target."""
+        """The line that stands after a reboot, or None if none is known to set the target.
+
+        What a command line says is no answer where the files that come after it are not there.
+        """
+        if not self.known:
+            return None
         counted = [owner for owner in self.lines(knob, instance) if not owner.ignored]
         return counted[-1] if counted else None
 
     def beaten(self, knob: str, instance: str = "") -> tuple[Owner, ...]:
         """The lines that do not stand, the one that nearly did first."""
+        lines = list(self.lines(knob, instance))
         stands = self.of(knob, instance)
-        return tuple(owner for owner in self.lines(knob, instance)[::-1] if owner is not stands)
+        if stands is not None:  # the last of those that are alike
+            del lines[len(lines) - 1 - lines[::-1].index(stands)]
+        return tuple(lines[::-1])
 
     def at_boot(self, knob: str, value: str, instance: str = "") -> str:
         """Whether a value is there again after a reboot.

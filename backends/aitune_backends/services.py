@@ -39,6 +39,12 @@ _COMM = 15
 _PROCESSES = 2000
 
 
+def systemd_runs(host: Host) -> bool:
+    """Whether systemd starts this machine; taken for granted where that cannot be told."""
+    first = host.first_line("/proc/1/comm")
+    return first in (None, "", "systemd") or host.exists("/run/systemd/system")
+
+
 class Services:
     """The services of one machine at one moment; made anew for each look.
 
@@ -50,10 +56,11 @@ class Services:
         self._host = host
         groups = [host.names(directory) for directory in _GROUPS]
         active = [name.partition(":")[2] for name in host.names(_ACTIVE)]
-        self._systemd = any(groups) or bool(active)
+        self._systemd = systemd_runs(host)
+        self._shown = any(groups) or bool(active)
         running = {*(name for names in groups for name in names), *active}
         self._running = {name.removesuffix(".service") for name in running}
-        self._commands = frozenset[str]() if self._systemd else frozenset(_commands(host))
+        self._commands = frozenset[str]() if self._shown else frozenset(_commands(host))
         self._wanted: frozenset[str] | None = None
         self._known = False
 
@@ -64,7 +71,7 @@ class Services:
             unit: Its name without `.service`.
             commands: What its processes are called, where that is not the unit's name.
         """
-        if self._systemd:
+        if self._shown:
             return unit in self._running
         return any(command[:_COMM] in self._commands for command in (unit, *commands))
 
@@ -92,7 +99,7 @@ class Services:
         for folder in _UNITS:
             names = self._host.names(folder)
             self._known = self._known or bool(names)
-            for name in names:
+            for name in names if self._systemd else ():
                 if name.endswith((".wants", ".requires")):
                     for unit in self._host.names(f"{folder}/{name}"):
                         yield unit.removesuffix(".service")

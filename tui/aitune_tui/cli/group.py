@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "status": "Every setting: its value now, the advised one, and who sets it.",
     "explain": "What one setting means, its risk and its evidence.",
+    "owners": "Who sets each setting: at boot, and while the machine runs.",
     "plan": "Show what changes would do. Writes nothing.",
     "apply": "Change settings: keep them, or try them for a while.",
     "keep": "Keep the trial that is open.",

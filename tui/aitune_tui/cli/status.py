@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aitune_tui.cli.common import USAGE, Options, echo, emit_json, fail, open_machine, pass_options
+from aitune_tui.cli.choosing import chosen
+from aitune_tui.cli.common import Options, echo, emit_json, open_machine, pass_options
 from aitune_tui.cli.status_json import status_json
 from aitune_tui.cli.status_text import settings_table, status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aitune_backends.host import Host
     from aitune_backends.machine import Machine
     from aitune_backends.readings import Sample
-    from aitune_backends.targets import TargetStatus
 
 # Between the two readings that a rate takes.
 _RATE_OVER_S = 0.25
@@ -38,7 +35,7 @@ def command(options: Options, knobs: tuple[str, ...]) -> None:
         sample = _take_sample(machine)
         targets = survey(machine.host, sample, options.goal, read_owners(machine.host))
         if knobs:
-            targets = _chosen(targets, knobs, machine.host)
+            targets = chosen(targets, knobs, machine.host)
         state = machine.link.state() if machine.link is not None else None
         trial = state.pending if state is not None else None
         if options.json:
@@ -66,33 +63,3 @@ def _take_sample(machine: Machine) -> Sample:
     finally:
         sampler.close()
     return sample
-
-
-def _chosen(
-    targets: Sequence[TargetStatus], wanted: Sequence[str], host: Host
-) -> tuple[TargetStatus, ...]:
-    """The targets named on the command line; ends the command where a name means nothing here."""
-    from aitune_backends.survey import DEFAULT_POOL, default_pool
-
-    chosen: dict[int, TargetStatus] = {}
-    for name in wanted:
-        knob, at, instance = name.partition("@")
-        if knob == DEFAULT_POOL and not any(target.knob == knob for target in targets):
-            knob = default_pool(host)
-        of_knob = [target for target in targets if target.knob == knob]
-        if not of_knob:
-            known = dict.fromkeys(target.knob for target in targets)
-            fail(
-                USAGE, "unknown-knob", f"There is no setting {name}.", f"Known: {', '.join(known)}."
-            )
-        found = [target for target in of_knob if not at or target.instance == instance]
-        if not found:
-            instances = ", ".join(target.instance for target in of_knob if target.instance)
-            fail(
-                USAGE,
-                "unknown-instance",
-                f"{knob} has no instance {instance or '(empty)'} here.",
-                f"It has: {instances or 'none'}.",
-            )
-        chosen.update((id(target), target) for target in found)
-    return tuple(chosen.values())

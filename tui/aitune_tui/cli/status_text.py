@@ -66,7 +66,7 @@ def settings_table(targets: Sequence[TargetStatus]) -> str:
             reason = alike[0].reason
         now = UNKNOWN if value is None else f"{value} {unit}".strip()
         word = f"{_SIGNS.get(state, '?')} {state}"
-        rows.append((_named(knob, instances), now, advised or "", word, owner or reason))
+        rows.append((named(knob, instances), now, advised or "", word, owner or reason))
     return table(("SETTING", "NOW", "ADVISED", "STATE", "OWNER, OR WHY"), rows)
 
 
@@ -81,7 +81,7 @@ def _likeness(target: TargetStatus) -> tuple[str, str | None, str, str | None, s
     )  # fmt: skip
 
 
-def _named(knob: str, instances: Sequence[str]) -> str:
+def named(knob: str, instances: Sequence[str]) -> str:
     """`cpu.governor@policy0-31`, `block.scheduler@nvme0n1,nvme1n1`."""
     if "" in instances:
         nodes = [name for name in instances if name]
