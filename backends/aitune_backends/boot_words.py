@@ -22,10 +22,10 @@ FILE = "/proc/cmdline"
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _KIB = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 _SIZE = re.compile(r"([0-9]{1,15})([kKmMgGtT]?)[bB]?")
-_NODES = re.compile(r"[0-9]{1,4}:[0-9]{1,12}(?:,[0-9]{1,4}:[0-9]{1,12})*")
-_COUNT = re.compile(r"[0-9]{1,12}")
+_NODES = re.compile(r"[0-9]{1,4}:[0-9]{1,13}(?:,[0-9]{1,4}:[0-9]{1,13})*")
+_COUNT = re.compile(r"[0-9]{1,13}")
 # Words with a knob of their own, and what their values are called there ({} for as they are).
-_WORDS: dict[str, tuple[str, dict[str, str]]] = {
+WORDS: dict[str, tuple[str, dict[str, str]]] = {
     "transparent_hugepage": ("thp.enabled", {}),
     "transparent_hugepage_shmem": ("thp.shmem_enabled", {}),
     "numa_balancing": ("kernel.numa_balancing", {"enable": "1", "disable": "0"}),
@@ -104,10 +104,10 @@ def means(text: str) -> tuple[Means, ...]:
 
 
 def _settings(words: Iterable[tuple[str, str, str]]) -> Iterator[BootWord]:
-    parameters = _module_parameters()
+    parameters = module_parameters()
     for word, name, value in words:
-        if name in _WORDS:
-            knob, values = _WORDS[name]
+        if name in WORDS:
+            knob, values = WORDS[name]
             if not values or value in values:
                 yield from _known(knob, "", values.get(value, value), word)
         elif name in parameters:
@@ -129,7 +129,7 @@ def _dashed(name: str) -> str:
     return next((knob for knob in KNOBS if knob.replace("-", "_") == name), name)
 
 
-def _module_parameters() -> dict[str, str]:
+def module_parameters() -> dict[str, str]:
     """Knobs that are parameters of modules, by the word that sets them: `zswap.enabled`."""
     found = {}
     for knob in KNOBS.values():

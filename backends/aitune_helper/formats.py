@@ -47,7 +47,7 @@ _POOLS = "/sys/kernel/mm/hugepages/"
 
 _IDENTITY_MAX = 200
 _LITERAL = re.compile(r"[A-Za-z0-9._:-]")
-_KIB_PER_GIB = 2**20
+_UNITS = (("G", 2**20), ("M", 2**10), ("K", 1))
 
 
 class Line(NamedTuple):
@@ -184,9 +184,9 @@ def command_line(size_kib: int, total: str, nodes: Sequence[tuple[str, str]] = (
         total: Pages of the machine; ignored where nodes are given.
         nodes: (`node0`, pages) of each node; kernels before 5.16 take no such list.
     """
-    size = f"{size_kib // _KIB_PER_GIB}G" if size_kib >= _KIB_PER_GIB else f"{size_kib // 1024}M"
+    unit, kib = next((unit, kib) for unit, kib in _UNITS if size_kib % kib == 0)
     pages = ",".join(f"{node[len('node') :]}:{pages}" for node, pages in nodes) or total
-    return f"hugepagesz={size} hugepages={pages}"
+    return f"hugepagesz={size_kib // kib}{unit} hugepages={pages}"
 
 
 class Format(NamedTuple):

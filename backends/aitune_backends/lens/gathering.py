@@ -157,7 +157,7 @@ def _checked(
     if knob is None or not knob.offered:
         raise ChangeError("this tool has no knob for it")
     return replace(
-        wanted(knob, instance, value),
+        wanted(knob, instance, dict(knob.reads).get(value, value)),
         reason=reason[:_LONGEST_REASON],
         place=place,
         bound=bound if knob.is_integer else "",
