@@ -1,6 +1,6 @@
 """Who uses huge pages: processes, files on hugetlbfs and who holds them, and what nobody holds.
 
-A look is cheap: where no pool has a page, no process is read at all, else one small file of each.
+A look is cheap: where no page is in use, no process is read at all, else one small file of each.
 A close look (`closely`) reads more, within bounds: the page sizes of those that use any, and for
 each file on hugetlbfs which process has it open or mapped. An orphan is a file that none has: its
 pages, the reserved ones too, come back only when somebody removes it. We never do.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aitune_backends.host import Host
 
 _ENTRIES_MAX = 4096  # of one mount
+_WATCH_EVERY_S = 30.0
 _BUDGET_S = 2.0  # of our CPU time for a close look
 _SMAPS_USERS_MAX = 16
 _SMAPS_LIMIT = 16 << 20
@@ -112,10 +113,9 @@ def read(
         closely: Also read sizes, files and their holders.
         clock: Our CPU seconds, which bound the close look.
     """
-    pools = read_pools(host)
-    if not any(pool.total or pool.surplus for pool in pools):
+    if not any(pool.free < pool.total or pool.reserved for pool in read_pools(host)):
         return HugePageUsers(closely=closely)
-    statuses = dict(_statuses(host))
+    statuses = dict(_statuses(host, every=closely))
     users = sorted(
         (HugeUser(p, s.name, s.uid, s.huge) for p, s in statuses.items() if s.huge),
         key=lambda user: (-user.bytes, user.pid),
@@ -156,17 +156,36 @@ def read(
     )
 
 
+class Watch:
+    """Looks again only after a while: with thousands of processes even a cheap look is dear."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._found = HugePageUsers()
+        self._due = float("-inf")
+
+    def look(self, now: float) -> HugePageUsers:
+        """Who used huge pages at most half a minute before `now` (monotonic seconds)."""
+        if now >= self._due:
+            self._due = now + _WATCH_EVERY_S
+            self._found = read(self._host, closely=False)
+        return self._found
+
+
 def orphans(host: Host) -> tuple[HugeFile, ...]:
     """The files on hugetlbfs that surely no process has open or mapped, by path."""
     found = read(host)
     return found.orphans if found.certain else ()
 
 
-def _statuses(host: Host) -> Iterator[tuple[int, texts.Status]]:
+def _statuses(host: Host, *, every: bool) -> Iterator[tuple[int, texts.Status]]:
+    """The processes that use huge pages, or every one. Reading costs 25 us each (6.18)."""
     for name in host.names("/proc"):
         if name.isascii() and name.isdigit():
             with suppress(OSError, ValueError):  # gone meanwhile
-                yield int(name), texts.parse_status(host.read(f"/proc/{name}/status"))
+                text = host.read(f"/proc/{name}/status")
+                if every or texts.mentions_huge_pages(text):
+                    yield int(name), texts.parse_status(text)
 
 
 def _with_parts(host: Host, user: HugeUser, resident: int) -> HugeUser:

@@ -67,6 +67,12 @@ class Segment:
     bytes: int
 
 
+def mentions_huge_pages(text: str) -> bool:
+    """Whether a status can say that the process uses any: a quick look before a thorough one."""
+    at = text.find("\nHugetlbPages:")
+    return at >= 0 and not text.startswith(" 0 kB", text.find(" kB", at) - 2)
+
+
 def parse_status(text: str) -> Status:
     """Name, user, huge and other memory of a process; 0 where a line is missing."""
     fields = dict(_STATUS.findall(text))

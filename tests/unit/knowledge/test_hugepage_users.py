@@ -71,6 +71,22 @@ def test_a_status() -> None:
     assert texts.parse_status("HugetlbPages:\t-5 kB\nUid:\n") == texts.Status("?", None, 0, None)
 
 
+def test_who_uses_none_is_passed_over() -> None:
+    assert texts.mentions_huge_pages(STATUS)
+    assert texts.mentions_huge_pages(STATUS.replace("    4096 kB", "   10240 kB"))
+    assert not texts.mentions_huge_pages(STATUS.replace("4096 kB", "0 kB"))
+    assert not texts.mentions_huge_pages("Name:\tkthreadd\n")
+
+
+def test_a_watch_looks_again_after_a_while(tmp_path: Path) -> None:
+    busy = host(tmp_path, pool(2048, (8, 2)), {"/proc/77/status": STATUS})
+    watch = hugepage_users.Watch(busy)
+    assert [user.pid for user in watch.look(0.0).users] == [77]
+    (tmp_path / "proc/77/status").unlink()
+    assert [user.pid for user in watch.look(20.0).users] == [77]
+    assert watch.look(31.0).users == ()
+
+
 def test_what_is_mapped_in_huge_pages_by_size() -> None:
     mib = 1 << 20
     assert texts.parse_smaps(SMAPS) == (
@@ -111,8 +127,8 @@ def test_no_text_breaks_them(text: str) -> None:
         parse(text)
 
 
-def test_without_a_page_nobody_is_asked(tmp_path: Path) -> None:
-    quiet = host(tmp_path, pool(2048, (0, 0)), {"/proc/77/status": STATUS})
+def test_while_all_pages_are_free_nobody_is_asked(tmp_path: Path) -> None:
+    quiet = host(tmp_path, pool(2048, (8, 8)), {"/proc/77/status": STATUS})
     assert hugepage_users.read(quiet).users == ()
 
 
