@@ -16,6 +16,7 @@ from aitune_tui import events
 if TYPE_CHECKING:
     from textual.message import Message
 
+    from aitune_backends.hugepage_users import HugePageUsers, Watch
     from aitune_backends.machine import Machine
     from aitune_backends.readings import Sample
     from aitune_backends.sampler import Sampler
@@ -51,6 +52,7 @@ class Looker:
         self._interval = interval
         self._clock, self._wall = clock, wall
         self._sampler: Sampler | None = None
+        self._users: Watch | None = None
         self._passed = clock()
         self._next_survey = float("-inf")
         self._again = False
@@ -61,7 +63,7 @@ class Looker:
     def look(self) -> None:
         """Read once: a sample, and the settings where they are due."""
         # In this thread and not before: no line of the first picture needs them.
-        from aitune_backends import describe, hugepage_users, owners, planner, survey
+        from aitune_backends import describe, owners, planner, survey
 
         again, self._again = self._again, False
         self._let_time_pass()
@@ -74,8 +76,15 @@ class Looker:
             statuses = survey.survey(host, sample, self._goal, owners.read_owners(host))
             facts = describe.gather(host, ())
             self._post(events.SurveyTaken(statuses, facts, sample.wall))
-            users = hugepage_users.read(host, closely=False)
+            users = self._look_at_users()
             self._post(events.PoolsSeen(planner.plan_pools(host), users))
+
+    def _look_at_users(self) -> HugePageUsers:
+        if self._users is None:
+            from aitune_backends.hugepage_users import Watch
+
+            self._users = Watch(self._machine.host)
+        return self._users.look(self._clock())
 
     def _sample(self, *, refresh: bool) -> Sample:
         if self._sampler is None:
