@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aitune_helper.knobs import KNOBS
 from aitune_tui.cli.common import USAGE, fail
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ def chosen(
     targets: Sequence[TargetStatus], wanted: Sequence[str], host: Host
 ) -> tuple[TargetStatus, ...]:
     """The targets named on the command line; ends the command where a name means nothing here."""
-    from aitune_backends.survey import DEFAULT_POOL, default_pool
+    from aitune_backends.survey import default_pool
 
     named: dict[int, TargetStatus] = {}
     for name in wanted:
         knob, at, instance = name.partition("@")
-        if knob == DEFAULT_POOL and not any(target.knob == knob for target in targets):
-            knob = default_pool(host)
+        if knob in KNOBS and not any(target.knob == knob for target in targets):
+            knob = KNOBS[knob].means.replace("{pool}", default_pool(host)) or knob
         of_knob = [target for target in targets if target.knob == knob]
         if not of_knob:
             known = dict.fromkeys(target.knob for target in targets)

@@ -11,7 +11,7 @@ from aitune_backends.targets import ABSENT
 from aitune_tui.cli.choosing import chosen
 from aitune_tui.cli.common import Options, echo, emit_json, open_machine, pass_options, table
 from aitune_tui.cli.output import field
-from aitune_tui.cli.status_text import named
+from aitune_tui.cli.status_settings import named
 from aitune_tui.words import UNKNOWN
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import click
 from aitune_tui.cli.choosing import chosen
 from aitune_tui.cli.common import Options, echo, emit_json, open_machine, pass_options
 from aitune_tui.cli.status_json import status_json
-from aitune_tui.cli.status_text import settings_table, status_text
+from aitune_tui.cli.status_settings import settings_table
+from aitune_tui.cli.status_text import status_text
 
 if TYPE_CHECKING:
     from aitune_backends.machine import Machine
@@ -22,11 +23,13 @@ _RATE_OVER_S = 0.25
 
 @click.command(name="status")
 @click.argument("knobs", nargs=-1, metavar="[KNOB[@INSTANCE]…]")
+@click.option("--all", "whole", is_flag=True, help="Also settings that have nothing to say.")
 @pass_options
-def command(options: Options, knobs: tuple[str, ...]) -> None:
-    """Show every setting: its value now, the advised one, its state and its owner.
+def command(options: Options, knobs: tuple[str, ...], *, whole: bool) -> None:
+    """Show the machine and its settings: each value now, the advised one, its state, its owner.
 
-    With KNOB only those settings, as vm.swappiness or cpu.governor@policy0.
+    With KNOB only those settings, as vm.swappiness or cpu.governor@policy0. Settings without
+    advice that are seldom looked for are counted; --all shows them. --json always has all.
     """
     from aitune_backends.owners import read_owners
     from aitune_backends.survey import survey
@@ -44,7 +47,10 @@ def command(options: Options, knobs: tuple[str, ...]) -> None:
         elif knobs:
             echo(settings_table(targets))
         else:
-            echo(status_text(machine.host, machine.identity, sample, targets, trial, options.goal))
+            text = status_text(
+                machine.host, machine.identity, sample, targets, trial, options.goal, whole=whole
+            )
+            echo(text)
 
 
 def _take_sample(machine: Machine) -> Sample:

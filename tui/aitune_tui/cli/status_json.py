@@ -100,4 +100,6 @@ def _target(target: TargetStatus) -> Json:
         "survives": target.survives,
         "at_boot": target.at_boot,
         "evidence": target.evidence,
+        "impossible": [asdict(value) for value in target.impossible],
+        "overwritten_by": list(target.overwritten_by),
     }

@@ -10,6 +10,7 @@ from aitune_backends.foreign import clean
 from aitune_backends.probes.numbers import cpu_list
 from aitune_backends.public_state import seconds_left
 from aitune_tui.cli.output import table
+from aitune_tui.cli.status_settings import settings_overview, settings_table
 from aitune_tui.words import UNKNOWN, disk_rate, gb, ghz, gib, size_text
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import Trial
 
-_SIGNS = {"ok": "✓", "differs": "▲", "inert": "○", "absent": "–", "info": "·", "unread": "✗"}
-_NAMES_SHOWN = 3
-
 
 def status_text(
     host: Host,
@@ -39,9 +37,12 @@ def status_text(
     targets: Sequence[TargetStatus],
     trial: Trial | None,
     goal: str,
+    *,
+    whole: bool = False,
 ) -> str:
-    """Everything, in parts with an empty line between them."""
+    """The machine in parts with an empty line between them; every setting if `whole`."""
     captured = host.origin == "capture"
+    settings = settings_table(targets) if whole else settings_overview(targets)
     parts = [
         _head(host, identity, trial),
         _memory(sample.memory),
@@ -50,47 +51,10 @@ def status_text(
         _cpus(sample, captured=captured),
         _disks(sample.disks, captured=captured),
         _loads(sample.loads),
-        f"Settings, advice for {goal}\n{settings_table(targets)}",
+        f"Settings, advice for {goal}\n{settings}",
     ]
     parts += [clean(f"{path}: {why}") for path, why in sample.errors.items()]
     return "\n\n".join(part for part in parts if part)
-
-
-def settings_table(targets: Sequence[TargetStatus]) -> str:
-    """Every target; neighbours that are alike in everything share a line."""
-    rows: list[tuple[str, ...]] = []
-    for (knob, value, unit, advised, state, reason, owner), group in groupby(targets, _likeness):
-        alike = list(group)
-        instances = [target.instance for target in alike]
-        if len(alike) == 1 and reason:
-            reason = alike[0].reason
-        now = UNKNOWN if value is None else f"{value} {unit}".strip()
-        word = f"{_SIGNS.get(state, '?')} {state}"
-        rows.append((named(knob, instances), now, advised or "", word, owner or reason))
-    return table(("SETTING", "NOW", "ADVISED", "STATE", "OWNER, OR WHY"), rows)
-
-
-def _likeness(target: TargetStatus) -> tuple[str, str | None, str, str | None, str, str, str]:
-    # A reason that names the instance itself would part a group that is alike otherwise.
-    reason = target.reason if target.state != "ok" else ""
-    if target.instance:
-        reason = reason.replace(target.instance, "it")
-    return (
-        target.knob, target.value, target.unit, target.advised, target.state, reason,
-        target.owner or "",
-    )  # fmt: skip
-
-
-def named(knob: str, instances: Sequence[str]) -> str:
-    """`cpu.governor@policy0-31`, `block.scheduler@nvme0n1,nvme1n1`."""
-    if "" in instances:
-        nodes = [name for name in instances if name]
-        return f"{knob}, @{','.join(nodes)}" if nodes else knob
-    if all(name.startswith("policy") for name in instances):
-        return f"{knob}@policy{cpu_list(int(name[len('policy') :]) for name in instances)}"
-    if len(instances) > _NAMES_SHOWN:
-        return f"{knob}@{instances[0]} and {len(instances) - 1} more"
-    return f"{knob}@{','.join(instances)}"
 
 
 def _head(host: Host, identity: Identity, trial: Trial | None) -> str:

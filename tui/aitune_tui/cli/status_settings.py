@@ -1,0 +1,100 @@
+"""The table of settings that `status` prints: what is alike shares a line, the rest is counted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from aitune_backends.catalogue import ENTRIES
+from aitune_backends.probes.numbers import cpu_list
+from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
+from aitune_tui.cli.output import table
+from aitune_tui.words import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aitune_backends.targets import TargetStatus
+
+# Knob, value, unit, advice, state, reason, owner, and what sets it again.
+_Likeness = tuple[str, str | None, str, str | None, str, str, str | None, tuple[str, ...]]
+
+_SIGNS = {OK: "✓", DIFFERS: "▲", INERT: "○", ABSENT: "–", INFO: "·", UNREAD: "✗"}
+_NAMES_SHOWN = 3
+_NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,5})")
+# How what is left out is counted, in this order.
+_COUNTED = {INFO: "without advice", INERT: "without effect here", ABSENT: "not here"}
+
+
+def settings_table(targets: Sequence[TargetStatus]) -> str:
+    """Every target; neighbours that are alike in everything share a line."""
+    rows: list[tuple[str, ...]] = []
+    for likeness, group in groupby(targets, _likeness):
+        alike = list(group)
+        first = alike[0]
+        shared = likeness[5]
+        reason = first.reason if len(alike) == 1 and shared else shared
+        now = UNKNOWN if first.value is None else f"{first.value} {first.unit}".strip()
+        word = f"{_SIGNS.get(first.state, '?')} {first.state}"
+        sets = (first.owner or "", *first.overwritten_by)
+        why = " · ".join(filter(None, (*sets, reason)))
+        name = named(first.knob, [target.instance for target in alike])
+        rows.append((name, now, first.advised or "", word, why))
+    return table(("SETTING", "NOW", "ADVISED", "STATE", "OWNER, OR WHY"), rows)
+
+
+def settings_overview(targets: Sequence[TargetStatus]) -> str:
+    """What is worth a line, and how many others there are."""
+    speaking = {target.knob for target in targets if _speaks(target)}
+    shown = [target for target in targets if target.knob in speaking]
+    left = {target.knob: target.state for target in targets if target.knob not in speaking}
+    parts = [settings_table(shown)] if shown else []
+    if left:
+        states = Counter(left.values())
+        counts = ", ".join(f"{states[s]} {word}" for s, word in _COUNTED.items() if states[s])
+        verb = "settings have" if len(left) > 1 else "setting has"
+        parts.append(f"{len(left)} more {verb} nothing to say ({counts}): `status --all`.")
+    return "\n".join(parts)
+
+
+def _speaks(target: TargetStatus) -> bool:
+    """Whether a setting belongs to what an operator looks for first, or has something to say."""
+    if not ENTRIES[target.knob].minor or target.state in (OK, DIFFERS, UNREAD):
+        return True
+    return bool(target.owner or target.overwritten_by)
+
+
+def _likeness(target: TargetStatus) -> _Likeness:
+    # A reason that names the instance itself would part a group that is alike otherwise.
+    reason = target.reason if target.state != OK else ""
+    if target.instance:
+        reason = reason.replace(target.instance, "it")
+    return (
+        target.knob, target.value, target.unit, target.advised, target.state, reason,
+        target.owner, target.overwritten_by,
+    )  # fmt: skip
+
+
+def named(knob: str, instances: Sequence[str]) -> str:
+    """`cpu.governor@policy0-31`, `block.scheduler@nvme0n1,nvme1n1`, of a pool with its nodes."""
+    shares = [name for name in instances if name]
+    if not shares:
+        return knob
+    return (
+        f"{knob}, @{_names(shares)}"
+        if len(shares) < len(instances)
+        else (f"{knob}@{_names(shares)}")
+    )
+
+
+def _names(instances: Sequence[str]) -> str:
+    """Instances in a few words: `policy0-31`, `cpu0-3,6`, `sda and 7 more`."""
+    numbered = [match for name in instances if (match := _NUMBERED.fullmatch(name))]
+    kinds = {match[1] for match in numbered}
+    if len(numbered) == len(instances) and len(kinds) == 1:
+        return f"{kinds.pop()}{cpu_list(int(match[2]) for match in numbered)}"
+    if len(instances) > _NAMES_SHOWN:
+        return f"{instances[0]} and {len(instances) - 1} more"
+    return ",".join(instances)
