@@ -14,12 +14,13 @@ from textual.binding import Binding, BindingType
 from aitune_backends import sentences as shared
 from aitune_backends.catalogue import GOALS
 from aitune_backends.shell import command
+from aitune_tui import drifting, sentences
 from aitune_tui import measuring as measures
-from aitune_tui import sentences
 from aitune_tui import state as rules
 from aitune_tui.board import Board
 from aitune_tui.jobs import Act, Keep, ReadHistory
 from aitune_tui.present_chart import WINDOWS
+from aitune_tui.present_pages import FOLD_KEY
 from aitune_tui.present_settings import panel_of
 from aitune_widgets.glyphs import use_ascii
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aitune_tui.cli.common import Options
     from aitune_tui.events import ExercisePlanned
     from aitune_tui.screens.changes import ChangesPage
+    from aitune_tui.screens.doctor import DoctorPage
     from aitune_tui.screens.page import Page
     from aitune_tui.screens.plan import PlanDialog
     from aitune_tui.selection import Selection
@@ -61,7 +63,10 @@ class Dashboard(Board):
     # Rows
 
     def on_page_edit_asked(self, event: Page.EditAsked) -> None:
-        """Enter on a setting."""
+        """Enter on a setting, or on the line that unfolds more of them."""
+        if event.key == FOLD_KEY:
+            self.action_unfold()
+            return
         self.main.selected = event.key
         if (selection := self.selection()) is not None:
             self.changing.edit(selection)
@@ -82,6 +87,16 @@ class Dashboard(Board):
             self.changing.plan()
         else:
             self.changing.undo(event.key)
+
+    def on_doctor_page_fix_asked(self, event: DoctorPage.FixAsked) -> None:
+        """Enter or Space on a finding."""
+        from aitune_tui.present_doctor import find
+
+        finding = find(self.state, event.key)
+        if finding is None or not finding.fix:
+            self.note("info", sentences.NO_FIX)
+        else:
+            self.changing.stage_fix(finding, plan=event.plan)
 
     def selection(self) -> Selection | None:
         """The targets of the selected row."""
@@ -202,6 +217,18 @@ class Dashboard(Board):
         self.looker.set_goal(goal)
         self.set_state(replace(self.state, goal=goal))
         self.note("info", f"Advice is now for {goal}.")
+
+    def action_unfold(self) -> None:
+        """Show what is seldom looked for too, or fold it away again."""
+        self.set_state(replace(self.state, unfolded=not self.state.unfolded))
+
+    def acknowledge_drift(self, selection: Selection | None) -> bool:
+        """Take the mark from a setting that drifted, after the operator has seen it."""
+        after = drifting.acknowledge(self.state, selection.targets if selection else ())
+        if after is self.state:
+            return False
+        self.set_state(after)
+        return True
 
     def action_differs_only(self) -> None:
         """Show only what differs, or everything again."""

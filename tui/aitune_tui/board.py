@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from textual.app import App, ScreenStackError
 
 from aitune_backends.public_state import seconds_left
-from aitune_tui import events, sentences, signals
+from aitune_tui import drifting, events, sentences, signals
 from aitune_tui import state as rules
 from aitune_tui.changing import Changing
 from aitune_tui.exercising import Exercising
@@ -33,6 +33,7 @@ from aitune_widgets.theme import AITUNE_ANSI, AITUNE_DARK, AITUNE_MONO, THEMES
 if TYPE_CHECKING:
     from aitune_backends.loads.store import Store
     from aitune_backends.machine import Machine
+    from aitune_tui.selection import Selection
 
 T = TypeVar("T")
 Clock: TypeAlias = Callable[[], float]
@@ -82,6 +83,7 @@ class Board(App[int]):
         self._live = live
         self._drawn = float("-inf")
         self._painted = False
+        self._explained: tuple[object, ...] = ()
         self.chart_seconds = DEFAULT_WINDOW
         self.state = State(
             goal=goal,
@@ -275,19 +277,35 @@ class Board(App[int]):
 
     def on_survey_taken(self, event: events.SurveyTaken) -> None:
         """Every setting was read and judged."""
-        if self.state.frozen is None:
-            drifts = rules.drifts(self.state, event.statuses)
-            self.set_state(
-                replace(
-                    self.state,
-                    statuses=event.statuses,
-                    facts=event.facts,
-                    surveyed=event.wall,
-                )
+        if self.state.frozen is not None:
+            return
+        state = drifting.see(self.state, event.found, event.statuses)
+        self.set_state(
+            replace(
+                state,
+                statuses=event.statuses,
+                facts=event.facts,
+                owners=event.owners,
+                surveyed=event.wall,
             )
+        )
+        for drift, count in drifting.together(event.found.drifts):
+            self.note("failed", sentences.drifted(drift, count))
 
-            for drift in drifts:
-                self.note("failed", sentences.drifted(drift, event.wall))
+    def on_ground_read(self, event: events.GroundRead) -> None:
+        """What the selected setting needs to be explained in full was read."""
+        self.set_state(
+            replace(self.state, ground=rules.GroundOf(event.selection, event.wanted, event.ground))
+        )
+
+    def explain_fully(self, selection: Selection) -> None:
+        """Have read what has to be read to explain the selected setting, once for each."""
+        wanted = rules.wanted_of(self.state, selection)
+        first = selection.statuses[0]
+        asked = (selection.knob, first.instance, len(selection.statuses), first.value, wanted)
+        if asked != self._explained:
+            self._explained = asked
+            self.looker.ask(selection, wanted)
 
     def on_pools_seen(self, event: events.PoolsSeen) -> None:
         """The pools of huge pages were looked at."""

@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from aitune_backends.describe import ChangeText, Facts
     from aitune_backends.doctor import Finding
     from aitune_backends.exercise import Step
+    from aitune_backends.explanation import Ground
     from aitune_backends.helper_errors import HelperError
     from aitune_backends.hugepage_users import HugePageUsers
     from aitune_backends.loads.records import Event, LoadResult
+    from aitune_backends.owners import Owners
     from aitune_backends.planner import PoolOutlook
     from aitune_backends.readings import Sample
-    from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import Change, HelloReply, Item, Plan, PublicState, Trial
+    from aitune_tui.drifting import Found
     from aitune_tui.jobs import Job
+    from aitune_tui.selection import Selection, Statuses
     from aitune_tui.state import NoticeKind
 
 
@@ -35,13 +38,27 @@ class SampleTaken(Message):
 
 
 class SurveyTaken(Message):
-    """Every setting was read and judged."""
+    """Every setting was read and judged, and compared with the survey before."""
 
-    def __init__(self, statuses: tuple[TargetStatus, ...], facts: Facts, wall: float) -> None:
+    def __init__(
+        self, statuses: Statuses, facts: Facts, owners: Owners, found: Found, wall: float
+    ) -> None:
         super().__init__()
         self.statuses = statuses
         self.facts = facts
+        self.owners = owners
+        self.found = found
         self.wall = wall
+
+
+class GroundRead(Message):
+    """What had to be read of the machine to explain some targets."""
+
+    def __init__(self, selection: Selection, wanted: str, ground: Ground) -> None:
+        super().__init__()
+        self.selection = selection
+        self.wanted = wanted
+        self.ground = ground
 
 
 class PoolsSeen(Message):

@@ -12,14 +12,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aitune_tui import events
+from aitune_tui.drifting import DriftWatch
+from aitune_tui.selection import Statuses
 
 if TYPE_CHECKING:
     from textual.message import Message
 
     from aitune_backends.hugepage_users import HugePageUsers, Watch
     from aitune_backends.machine import Machine
+    from aitune_backends.public_state import PublicFile
     from aitune_backends.readings import Sample
     from aitune_backends.sampler import Sampler
+    from aitune_backends.setting_watch import SettingWatch
+    from aitune_helper.messages import PublicState
+    from aitune_tui.selection import Selection
 
 SURVEY_SECONDS = 5.0
 
@@ -53,6 +59,10 @@ class Looker:
         self._clock, self._wall = clock, wall
         self._sampler: Sampler | None = None
         self._users: Watch | None = None
+        self._watch = DriftWatch()
+        self._settings: SettingWatch | None = None
+        self._file: PublicFile | None = None
+        self._asked: tuple[Selection, str] | None = None
         self._passed = clock()
         self._next_survey = float("-inf")
         self._again = False
@@ -70,14 +80,51 @@ class Looker:
         sample = self._sample(refresh=again)
         link = self._machine.link
         self._post(events.SampleTaken(sample, link.state() if link is not None else None))
-        if again or self._clock() >= self._next_survey:
+        moved = self._moved(sample)
+        if again or moved or self._clock() >= self._next_survey:
             self._next_survey = self._clock() + SURVEY_SECONDS
             host = self._machine.host
-            statuses = survey.survey(host, sample, self._goal, owners.read_owners(host))
+            owned = owners.read_owners(host)
+            statuses = Statuses(survey.survey(host, sample, self._goal, owned))
             facts = describe.gather(host, ())
-            self._post(events.SurveyTaken(statuses, facts, sample.wall))
+            found = self._watch.compare(statuses, self._public(), owned, sample.wall)
+            self._post(events.SurveyTaken(statuses, facts, owned, found, sample.wall))
             users = self._look_at_users()
             self._post(events.PoolsSeen(planner.plan_pools(host), users))
+        self._answer()
+
+    def ask(self, selection: Selection, wanted: str) -> None:
+        """Have read what has to be read of the machine to explain some targets in full.
+
+        Args:
+            selection: The targets.
+            wanted: The value that is to last, "" for the present one.
+        """
+        self._asked = selection, wanted
+        self._wake.set()
+
+    def _answer(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        from aitune_backends.explanation import read_ground
+
+        selection, wanted = asked
+        ground = read_ground(self._machine.host, selection.knob, selection.statuses, wanted)
+        self._post(events.GroundRead(selection, wanted, ground))
+
+    def _public(self) -> PublicState | None:
+        """What is published of trials, also where nothing can be written from here."""
+        link = self._machine.link
+        if link is not None:
+            return link.state()
+        if self._machine.origin != "live":
+            return None
+        if self._file is None:
+            from aitune_backends.public_state import PublicFile
+
+            self._file = PublicFile()
+        return self._file.read()
 
     def _look_at_users(self) -> HugePageUsers:
         if self._users is None:
@@ -94,6 +141,14 @@ class Looker:
         if refresh:
             self._sampler.refresh()
         return self._sampler.sample()
+
+    def _moved(self, sample: Sample) -> bool:
+        """Whether anything was set since the last tick: then a survey is due at once."""
+        if self._settings is None:
+            from aitune_backends.setting_watch import SettingWatch
+
+            self._settings = SettingWatch(self._machine.host)
+        return self._settings.moved(sample)
 
     def _let_time_pass(self) -> None:
         """The demo moves with our own clock, just before it is read: so its rates are exact."""
@@ -133,6 +188,8 @@ class Looker:
                 return
         if self._sampler is not None:
             self._sampler.close()
+        if self._settings is not None:
+            self._settings.close()
 
     def _run(self) -> None:
         diagnosed = False
@@ -146,4 +203,11 @@ class Looker:
                     self.diagnose()
             except Exception as error:  # noqa: BLE001 - a fault here must not freeze the screen
                 self._post(events.LookFailed(f"Reading failed: {type(error).__name__}: {error}."))
-            self._wake.wait(max(0.0, began + self._interval - self._clock()))
+            self._rest_until(began + self._interval)
+
+    def _rest_until(self, due: float) -> None:
+        """Wait for the next tick, and answer between two what the operator points at."""
+        while not (self._stopping or self._again) and (left := due - self._clock()) > 0:
+            self._wake.wait(left)
+            self._wake.clear()
+            self._answer()

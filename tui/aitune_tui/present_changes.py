@@ -1,13 +1,11 @@
-"""One change in full, what was said, and what this machine cannot do."""
+"""One change in full, and what was said."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends import confinement
 from aitune_backends import sentences as shared
-from aitune_backends.findings.finding import in_order
 from aitune_helper.messages import (
     AS_WANTED,
     ENDED_BY_REBOOT,
@@ -17,18 +15,19 @@ from aitune_helper.messages import (
     REVERTED_TRIAL,
 )
 from aitune_tui import sentences
+from aitune_tui.drifting import together
 from aitune_tui.present_settings import all_counts
+from aitune_tui.selection import Target
 from aitune_tui.words import clock, counted, hour
 from aitune_widgets.changes_list import ChangeRow
 from aitune_widgets.glyphs import GLYPHS
 from aitune_widgets.inspector import Field
 
 if TYPE_CHECKING:
-    from aitune_backends.doctor import Finding
-    from aitune_helper.messages import HelloReply, Item, Trial
+    from aitune_backends.drift import Drift
+    from aitune_helper.messages import Item, Trial
     from aitune_tui.state import State
-    from aitune_tui.view import View
-    from aitune_widgets.text import Line, Segment
+    from aitune_widgets.text import Line
     from aitune_widgets.theme import Tone
 
 _SAID = 6
@@ -52,8 +51,8 @@ def _ended(trial: Trial) -> tuple[str, str, Tone]:
 
 
 def change_rows(state: State) -> tuple[ChangeRow, ...]:
-    """Staged first, then the open trial, then those that ended, newest first."""
-    rows: list[ChangeRow] = []
+    """What others changed, then staged, the open trial, and those that ended, newest first."""
+    rows: list[ChangeRow] = [_drift_row(*pair) for pair in together(state.drifted.values())]
     if state.staged:
         count = counted(all_counts(state).staged, "change")
         text = f"{state.staged_title}, {count}" if state.staged_title else count
@@ -79,6 +78,24 @@ def change_rows(state: State) -> tuple[ChangeRow, ...]:
     return tuple(rows)
 
 
+def _drift_row(drift: Drift, count: int) -> ChangeRow:
+    """What somebody else changed; `×64` where it changed alike on so many."""
+    many = f" ×{count}" if count > 1 else ""
+    text = f"{_target(drift) if count == 1 else drift.target.knob}{many}  {drift.old} → {drift.new}"
+    glyph = GLYPHS["drifted"]
+    return ChangeRow(
+        _drift_key(drift), "", text, hour(drift.at), glyph, "drifted, not by us", "failed"
+    )
+
+
+def _target(drift: Drift) -> str:
+    return Target(*drift.target).text
+
+
+def _drift_key(drift: Drift) -> str:
+    return f"drift:{_target(drift)}={drift.new}"
+
+
 class Detail(NamedTuple):
     """What the inspector shows of one change."""
 
@@ -96,11 +113,30 @@ def detail(state: State, key: str) -> Detail:
             for target, value in state.staged.items()
         ]
         return Detail("Staged", (("not written", "staged"),), tuple(fields), (("p", "plan"),))
+    drift = next((d for d in state.drifted.values() if _drift_key(d) == key), None)
+    if drift is not None:
+        return _drifted(drift)
     known = [state.pending] if state.pending is not None else []
     trial = next((t for t in (*known, *state.trials) if t.id == key), None)
     if trial is None:
         return Detail("No change yet", (), (Field("", sentences.NO_CHANGE_YET),), ())
     return _trial(trial)
+
+
+def _drifted(drift: Drift) -> Detail:
+    """What is known of a change that no trial made."""
+    fields = (
+        Field("What", drift.sentence),
+        Field("Who", _and_more(drift.culprits) or "Nobody who is known to set it runs."),
+        Field("Seen", clock(drift.at)),
+        Field("To do", "Open its row: Enter sets it back or anew, Esc takes the mark away."),
+    )
+    right: Line = (("drifted, not by us", "failed"),)
+    return Detail(_target(drift), right, fields, ())
+
+
+def _and_more(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names)}: it runs and sets it." if names else ""
 
 
 def _trial(trial: Trial) -> Detail:
@@ -163,63 +199,3 @@ def notices(state: State) -> tuple[Line, ...]:
         ((f"{clock(notice.wall)}  ", "dim"), (notice.text, _TONES[notice.kind]))
         for notice in state.notices[:_SAID]
     )
-
-
-def all_findings(state: State) -> tuple[Finding, ...]:
-    """What was found of the machine, and of the helper that answered; problems first."""
-    if state.hello is None:
-        return state.findings
-    return in_order((*state.findings, *confinement.findings(state.hello)))
-
-
-def findings_word(state: State) -> Line:
-    """How many things ask for the operator."""
-    found = all_findings(state)
-    problems = sum(finding.severity == "problem" for finding in found)
-    if problems:
-        return ((counted(problems, "problem"), "differs"),)
-    return ((counted(len(found), "finding"), "dim"),)
-
-
-def helper_lines(hello: HelloReply | None) -> tuple[Line, ...]:
-    """How the root helper is confined and guarded, once it has answered."""
-    if hello is None:
-        return ()
-    lines: list[Line] = [(("Root helper", "dim-bold"),)]
-    lines.append((("  guardian: ", "dim"), (f"{confinement.guardian(hello)}.", "fg")))
-    if not hello.sandbox and not hello.bundle_sha256:
-        lines.append(((f"  {confinement.NOT_CONFINED}", "dim"),))
-    for layer in hello.sandbox:
-        glyph: Segment = (GLYPHS["ok"], "ok") if layer.held else (GLYPHS["differs"], "differs")
-        lines.append((("  ", "fg"), glyph, (f" {confinement.layer(layer)}", "fg")))
-    return (*lines, ())
-
-
-def findings(view: View) -> tuple[Line, ...]:
-    """Everything to be said of the machine, then what it costs to look at it."""
-    state = view.state
-    lines: list[Line] = []
-    marks: dict[str, tuple[str, Tone]] = {
-        "problem": (GLYPHS["alarm"], "differs"),
-        "warning": (GLYPHS["differs"], "differs"),
-        "limit": (GLYPHS["inert"], "dim"),
-        "info": (GLYPHS["info"], "dim"),
-    }
-    found = all_findings(state)
-    for finding in found:
-        glyph, tone = marks[finding.severity]
-        lines.append(((f"{glyph} ", tone), (finding.title, "strong")))
-        lines.append(((f"  {finding.sentence}", "fg"),))
-        if finding.hint:
-            lines.append(((f"  {finding.hint}", "dim"),))
-        lines.append(())
-    if not found:
-        lines += [(("Nothing stands in the way on this machine.", "fg"),), ()]
-    lines += helper_lines(state.hello)
-    if state.sample is not None:
-        cost = f"{state.sample.cost_s * 1000:.1f} ms of CPU time"
-        lines.append((("One tick of reading costs ", "dim"), (cost, "fg"), (".", "dim")))
-        errors = state.sample.errors
-        for path, why in list(errors.items())[:20]:
-            lines.append((("✗ ", "failed"), (f"Reading {path} failed: {why}", "fg")))
-    return tuple(lines)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends.targets import DIFFERS
+from aitune_backends.catalogue import ENTRIES
+from aitune_backends.targets import ABSENT, DIFFERS
 from aitune_tui.present_machine import policy_of_cpu
-from aitune_tui.present_settings import cpus_label, heading, setting_row
-from aitune_tui.selection import select
+from aitune_tui.present_pages import heading
+from aitune_tui.present_settings import CPU_GROUP, cpus_label, setting_row
+from aitune_tui.selection import Selection
 from aitune_tui.words import counted, ghz, joined_numbers, percent
-from aitune_widgets.glyphs import GLYPHS
-from aitune_widgets.setting_table import SettingRow
 
 if TYPE_CHECKING:
-    from aitune_backends.readings import Policy, Sample
+    from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
     from aitune_tui.state import State
+    from aitune_widgets.setting_table import SettingRow
     from aitune_widgets.text import Line
 
 _GOVERNOR = "cpu.governor"
@@ -55,10 +56,7 @@ def core(state: State, cpu: int | None) -> Core:
         title = ", ".join(part for part in (f"Core {seen.number}", where) if part)
         return Core((), (((title, "strong"),), ((busy, "fg"),)))
     rows = [heading(f"Core {seen.number}, {policy.name}")]
-    key = core_setting_key(sample, seen.number)
-    if select(key, state.statuses).statuses:
-        rows.append(setting_row(state, key, select(key, state.statuses), _GOVERNOR))
-    rows += _limits(policy)
+    rows += _rows(state, (policy.name, f"cpu{seen.number}"))
     low, high = ghz(policy.hardware_min_khz, 1), ghz(policy.hardware_max_khz, 1)
     facts: list[Line] = [
         ((f"Core {seen.number}", "strong"), (f"   {policy.name}, {where}", "dim")),
@@ -72,14 +70,15 @@ def core(state: State, cpu: int | None) -> Core:
     return Core(tuple(rows), tuple(facts))
 
 
-def _limits(policy: Policy) -> Iterator[SettingRow]:
-    """The limits of a policy, which can be seen but not set yet."""
-    for name, khz in (("cpu.min_freq", policy.min_khz), ("cpu.max_freq", policy.max_khz)):
-        if khz is not None:
-            yield SettingRow(
-                key=f"limit:{name}", label=name, value=ghz(khz, 1), unit="GHz",
-                glyph=GLYPHS["info"], word="info", dim=True,
-            )  # fmt: skip
+def _rows(state: State, instances: tuple[str, ...]) -> Iterator[SettingRow]:
+    """What is set for one core: of its policy, and of itself."""
+    for knob, statuses in state.by_knob.items():
+        if knob not in ENTRIES or ENTRIES[knob].group != CPU_GROUP:
+            continue
+        own = tuple(s for s in statuses if s.instance in instances and s.state != ABSENT)
+        if own:
+            key = f"{knob}@{own[0].instance}"
+            yield setting_row(state, key, Selection(knob, own), knob)
 
 
 def odd_cores(state: State) -> OddCores:
@@ -87,7 +86,7 @@ def odd_cores(state: State) -> OddCores:
     sample = state.sample
     if sample is None:
         return OddCores((), ())
-    differing = [s for s in state.statuses if s.knob == _GOVERNOR and s.state == DIFFERS]
+    differing = [s for s in state.by_knob.get(_GOVERNOR, ()) if s.state == DIFFERS]
     if not differing:
         text = "Every core is as advised." if sample.policies else ""
         return OddCores((((text, "dim"),),), ())

@@ -137,7 +137,9 @@ def header(
 
 
 def _badge(counts: present_settings.Counts) -> tuple[Segment, ...]:
-    return ((f"▲{counts.differ}", "differs"),) if counts.differ else ()
+    drifted: tuple[Segment, ...] = ((f"≠{counts.drifted}", "failed"),) if counts.drifted else ()
+    differ: tuple[Segment, ...] = ((f"▲{counts.differ}", "differs"),) if counts.differ else ()
+    return (*drifted, *differ)
 
 
 def tabs(state: State) -> tuple[Tab, ...]:
@@ -154,15 +156,18 @@ def tabs(state: State) -> tuple[Tab, ...]:
     fraction = load_fraction(state.sample)
     if fraction is not None:
         load = ((f"{fraction * 100:.0f}%", "cache"),)
-    serious = sum(finding.severity == "problem" for finding in state.findings)
-    doctor: tuple[Segment, ...] = ((f"!{serious}", "differs"),) if serious else ()
+    doctor: list[Segment] = []
+    if serious := sum(finding.severity == "problem" for finding in state.findings):
+        doctor.append((f"!{serious}", "failed"))
+    if asking := sum(finding.severity == "warning" for finding in state.findings):
+        doctor.append((f"▲{asking}", "differs"))
     badges: dict[str, tuple[Segment, ...]] = {
         "1": _badge(present_settings.memory_counts(state)),
         "2": _badge(present_settings.cpu_counts(state)),
         "3": _badge(present_settings.block_counts(state)),
         "4": load,
         "6": tuple(changes),
-        "7": doctor,
+        "7": tuple(doctor),
     }
     return tuple(Tab(p.key, p.title, p.short, badges.get(p.key, ())) for p in PAGES)
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, OK, UNREAD
-from aitune_helper.knobs import BEST_EFFORT, KNOBS
-from aitune_helper.messages import Item
-from aitune_tui.present_settings import now_text, wanted_text
-from aitune_tui.words import clock, counted
+from aitune_helper.messages import KEPT, Item
+from aitune_tui.present_settings import now_text, unit_text, wanted_text
+from aitune_tui.selection import Target
+from aitune_tui.state import shown_as, wanted_of
+from aitune_tui.words import clock, hour
 from aitune_widgets.inspector import Field
 
 if TYPE_CHECKING:
     from aitune_backends.describe import ChangeText
+    from aitune_backends.explanation import Explanation
+    from aitune_helper.messages import Trial
     from aitune_tui.selection import Selection
     from aitune_tui.state import State
     from aitune_widgets.text import Segment
@@ -29,7 +32,7 @@ def title(selection: Selection) -> str:
 
 def right(state: State, selection: Selection) -> tuple[Segment, ...]:
     """What stands at the right end of its rule: `1, advised 0`."""
-    now = now_text(selection) or "absent"
+    now = f"{now_text(selection) or 'absent'} {unit_text(selection)}".rstrip()
     new, kind = wanted_text(state, selection)
     if kind == "staged":
         return ((f"{now} ", "fg"), (f"→ {new}", "staged"))
@@ -44,23 +47,36 @@ def stars(count: int) -> str:
     return "★" * max(0, min(_EVIDENCE_WIDTH, count))
 
 
-_NOT_KNOWN = "not known"
-_SAVED = {
-    "yes": "yes, the same value after a reboot",
-    "no": "no: gone after a reboot",
-    "likely": "likely: if its module is loaded in time",
-    "may be": "may be: it depends on what cannot be told from here",
-}
-
-
-def _saved(selection: Selection) -> str:
-    at_boot = {status.at_boot for status in selection.statuses}
-    return _SAVED.get(at_boot.pop(), _NOT_KNOWN) if len(at_boot) == 1 else _NOT_KNOWN
-
-
-def _set_by(selection: Selection) -> str:
+def _owners_line(selection: Selection) -> str:
+    """What sets it at boot, in half a line."""
     owners = tuple(dict.fromkeys(s.owner for s in selection.statuses if s.owner))
     return ", ".join(owners) if owners else "No file names it."
+
+
+def _set_by(state: State, selection: Selection, about: Explanation) -> str:
+    """Who set what is there now, as far as is known, and which services may again."""
+    drift = next((state.drifted[t] for t in selection.targets if t in state.drifted), None)
+    if drift is not None:
+        return drift.sentence
+    trial = _trial_of(state, selection)
+    from aitune_backends import explanation_text as words
+
+    services = words.set_by(about)
+    if trial is None:
+        return services
+    ours = f"Trial {trial.number}, {trial.owner_name}, {hour(trial.started)}."
+    return ours if services == words.NO_SERVICE else f"{ours} {services}"
+
+
+def _trial_of(state: State, selection: Selection) -> Trial | None:
+    """The newest kept trial that left a target as it is now."""
+    now = {Target(s.knob, s.instance): s.value for s in selection.statuses}
+    for trial in state.trials:
+        for item in trial.items if trial.state == KEPT else ():
+            target = shown_as(Target(item.knob, item.instance), state.default_pool_kib)
+            if target in now and now[target] == item.effective:
+                return trial
+    return None
 
 
 def _can_set(state: State, selection: Selection) -> str:
@@ -76,24 +92,6 @@ def _can_set(state: State, selection: Selection) -> str:
         "not installed": "yes, once the root helper is installed (w)",
         "none": "no",
     }[state.helper]
-
-
-def _path(selection: Selection) -> str:
-    paths = [status.path for status in selection.statuses if status.path]
-    if not paths:
-        return "This machine has no such file."
-    return paths[0] if len(paths) == 1 else f"{paths[0]}  and {len(paths) - 1} more"
-
-
-def _undo(selection: Selection) -> str:
-    values = selection.values
-    knob = KNOBS.get(selection.knob)
-    if knob is None or not values:
-        return "Nothing to write back."
-    what = values[0] if len(values) == 1 else counted(len(values), "old value")
-    if knob.undo == BEST_EFFORT:
-        return f"writes {what} back; pages given up may not come back"
-    return f"writes {what} back"
 
 
 def _reason(selection: Selection) -> str:
@@ -122,31 +120,60 @@ def _stars_of(selection: Selection) -> str:
     return f"{stars(entry.stars)} {entry.evidence}".strip()
 
 
+def _about(state: State, selection: Selection) -> Explanation:
+    """The selection, explained from what was read by now."""
+    from aitune_backends.explanation import lay_out
+    from aitune_backends.owners import UNKNOWN
+
+    wanted, read = wanted_of(state, selection), state.ground
+    known = (
+        read is not None
+        and read.wanted == wanted
+        and read.selection.knob == selection.knob
+        and read.selection.targets == selection.targets
+    )
+    one = len(selection.statuses) == 1
+    return lay_out(
+        selection.knob,
+        selection.statuses[0].instance if one else None,
+        state.goal,
+        selection.statuses,
+        state.owners or UNKNOWN,
+        read.ground if known and read is not None else None,
+        wanted,
+    )
+
+
 def fields(state: State, selection: Selection) -> tuple[Field, ...]:
-    """The full form: What, Why, Evidence, Risk · Now, At boot, Saved, Set by · Path, Undo."""
-    entry, meaning = ENTRIES.get(selection.knob), _meaning(state, selection)
+    """The full form, in the order that never changes; what is looked up less often comes last."""
+    entry, reason = ENTRIES.get(selection.knob), _reason(selection)
+    if entry is None or not selection.statuses:
+        return (Field("Why", reason or "Nothing is known of this setting."),)
+    from aitune_backends import explanation_text as words
+
+    about, meaning = _about(state, selection), _meaning(state, selection)
     unusual = {status.state for status in selection.statuses} & {INERT, ABSENT, UNREAD}
-    reason = _reason(selection) if unusual else ""
-    shown: list[Field] = []
-    if entry is not None:
-        why = " ".join(part for part in (reason, entry.why) if part)
-        shown += [Field("What", entry.what), Field("Why", why)]
-        shown.append(Field("Evidence", _stars_of(selection)))
-    elif reason:
-        shown.append(Field("Why", reason))
+    why = f"{reason} {entry.why}" if unusual and reason else entry.why
+    risk = f"{entry.risk.capitalize()}, for a change of it."
     if meaning is not None:
-        shown.append(Field("Risk", f"{meaning.risk.capitalize()}. {meaning.danger}"))
-    elif entry is not None:
-        shown.append(Field("Risk", f"{entry.risk.capitalize()}, for a change of it."))
+        risk = f"{meaning.risk.capitalize()}. {meaning.danger}"
     read = f", read {clock(state.surveyed)}" if state.surveyed else ""
     return (
-        *shown,
-        Field("Now", f"{now_text(selection) or 'absent'}{read}", "strong", gap=True),
-        Field("Saved", _saved(selection)),
-        Field("Set by", _set_by(selection)),
+        Field("What", entry.what),
+        Field("Why", why),
+        Field("Evidence", _stars_of(selection)),
+        Field("Risk", risk),
+        Field("Now", f"{words.now(about)}{read}", "strong", gap=True),
+        Field("At boot", words.at_boot(about)),
+        Field("Saved", words.saved(about)),
+        Field("Set by", _set_by(state, selection, about)),
         Field("Can set", _can_set(state, selection)),
-        Field("Path", _path(selection), gap=True, mono=True),
-        Field("Undo", _undo(selection)),
+        *(
+            Field(" " if number else one.label, text, gap=one.gap and not number, mono=one.verbatim)
+            for one in (*words.way_back(about), *words.further(about), *words.sources(about))
+            if one.text
+            for number, text in enumerate(one.text.split("\n"))
+        ),
     )
 
 
@@ -159,7 +186,7 @@ def short_fields(state: State, selection: Selection) -> tuple[Field, ...]:
     return (
         Field("", reason or first_sentence(entry.what)),
         Field("Evidence", first_sentence(_stars_of(selection))),
-        Field("Set by", _set_by(selection)),
+        Field("Set by", _owners_line(selection)),
     )
 
 

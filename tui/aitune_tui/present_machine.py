@@ -61,8 +61,8 @@ def disk_rows(state: State, history: History) -> tuple[DiskRow, ...]:
         return ()
     by_target = {
         Target(status.knob, status.instance): status
-        for status in state.statuses
-        if status.knob in COLUMN_KNOBS.values()
+        for knob in COLUMN_KNOBS.values()
+        for status in state.by_knob.get(knob, ())
     }
     top = max((max(history.disk(d.name), default=0.0) for d in sample.disks), default=0.0)
     rows = [
@@ -144,7 +144,7 @@ def node_cores(state: State) -> tuple[NodeCores, ...]:
         return ()
     policy_of = {cpu: policy for policy in sample.policies for cpu in policy.cpus}
     differing = frozenset(
-        s.instance for s in state.statuses if s.knob == _GOVERNOR and s.state == DIFFERS
+        s.instance for s in state.by_knob.get(_GOVERNOR, ()) if s.state == DIFFERS
     )
     nodes: dict[int, list[Cpu]] = {}
     for cpu in sample.cpus:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
-from aitune_helper.knobs import KNOBS, other_half
+from aitune_backends.value_words import in_words
+from aitune_helper.knobs import KNOBS
 from aitune_helper.messages import AS_WANTED, PARTIAL
-from aitune_tui.selection import Selection, Target, each_key, group_key, select
-from aitune_tui.words import UNKNOWN, ghz, joined_numbers
+from aitune_tui.selection import Selection, Statuses, Target, group_key
+from aitune_tui.words import UNKNOWN, joined_numbers
 from aitune_widgets.glyphs import GLYPHS
 from aitune_widgets.setting_table import SettingRow
 from aitune_widgets.work_list import WorkRow
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CPU_GROUP = "CPU"
 BLOCK_GROUP = "Block"
 _MOST_VALUES = 4
+_UNIT_WIDTH = 3  # as much as fits before the next column: `KiB`, not `requests`
 PANEL_OF = {CPU_GROUP: "2", BLOCK_GROUP: "3"}
 
 _RANK = {UNREAD: 0, DIFFERS: 1, OK: 2, INFO: 3, INERT: 4, ABSENT: 5}
@@ -52,7 +53,8 @@ _MARKS: dict[str, Mark] = {
     INFO: _mark("info", "info", "dim"),
     UNREAD: _mark("failed", "unread", "failed"),
 }
-_URGENT = frozenset(GLYPHS[name] for name in ("staged", "trial", "partial", "failed"))
+_DRIFTED = _mark("drifted", "drifted", "failed-bold")
+_URGENT = frozenset(GLYPHS[name] for name in ("drifted", "staged", "trial", "partial", "failed"))
 
 
 def panel_of(knob: str) -> str:
@@ -61,8 +63,10 @@ def panel_of(knob: str) -> str:
 
 
 def mark_of(state: State, selection: Selection) -> Mark:
-    """Where a row stands: staged and on trial come before what is advised."""
+    """Where a row stands: drifted, on trial and staged come before what is advised."""
     targets = selection.targets
+    if state.drifted and any(target in state.drifted for target in targets):
+        return _DRIFTED
     worst = min((s.state for s in selection.statuses), key=_RANK.__getitem__, default=ABSENT)
     tried = state.tried
     items = [tried[target] for target in targets if target in tried]
@@ -88,20 +92,25 @@ def wanted_text(state: State, selection: Selection) -> tuple[str, NewKind]:
         if selection.each:
             pairs = zip(selection.targets, selection.statuses, strict=True)
             return _each([state.staged.get(t, s.value or UNKNOWN) for t, s in pairs]), "staged"
-        values = tuple(dict.fromkeys(staged))
-        return values[0] if len(values) == 1 else f"{len(values)} values", "staged"
+        return _one_of(selection.knob, staged), "staged"
     if selection.each:
         return "", ""
-    advised = tuple(
-        dict.fromkeys(
-            s.advised
-            for s in selection.statuses
-            if s.advised is not None and s.advised != s.value and s.state in {DIFFERS, INERT}
-        )
-    )
-    if not advised:
-        return "", ""
-    return advised[0] if len(advised) == 1 else f"{len(advised)} values", "advised"
+    advised = [
+        s.advised
+        for s in selection.statuses
+        if s.advised is not None and s.advised != s.value and s.state in {DIFFERS, INERT}
+    ]
+    return (_one_of(selection.knob, advised), "advised") if advised else ("", "")
+
+
+def _one_of(knob: str, values: Iterable[str]) -> str:
+    """A value that is wanted, as people read it, or how many different ones there are."""
+    different = tuple(dict.fromkeys(values))
+    if len(different) > 1:
+        return f"{len(different)} values"
+    kernels = KNOBS[knob].unit if knob in KNOBS else ""
+    text, unit = in_words(knob, different[0], kernels)
+    return text if unit == kernels else f"{text} {unit}".rstrip()
 
 
 def _each(values: list[str]) -> str:
@@ -119,7 +128,17 @@ def now_text(selection: Selection) -> str:
     values = selection.values
     if not values:
         return "" if all(s.state == ABSENT for s in selection.statuses) else UNKNOWN
-    return values[0] if len(values) == 1 else f"{len(values)} values"
+    if len(values) > 1:
+        return f"{len(values)} values"
+    return in_words(selection.knob, values[0], selection.statuses[0].unit)[0]
+
+
+def unit_text(selection: Selection) -> str:
+    """The unit beside NOW, "" where there is no room for it or no one value."""
+    values = selection.values
+    if len(values) != 1 or selection.each:
+        return selection.statuses[0].unit if selection.each and values else ""
+    return in_words(selection.knob, values[0], selection.statuses[0].unit)[1]
 
 
 def setting_row(
@@ -128,15 +147,14 @@ def setting_row(
     """One row of a settings table."""
     mark = mark_of(state, selection)
     new, kind = wanted_text(state, selection)
-    unit = selection.statuses[0].unit if selection.statuses else ""
-    value = now_text(selection)
+    value, unit = now_text(selection), unit_text(selection)
     # The nodes of a pool add nothing to the state of its total, until they differ from it.
     silent = selection.each and mark.word in {"ok", "info", "inert"}
     return SettingRow(
         key=key,
         label=label,
         value=value,
-        unit=unit if value and unit in {"%", "KiB"} else "",
+        unit=unit if value and len(unit) <= _UNIT_WIDTH else "",
         new=new,
         new_kind=kind,
         glyph="" if silent else mark.glyph,
@@ -149,11 +167,12 @@ def setting_row(
 
 
 def cpus_label(instances: Iterable[str], sample: Sample | None) -> str:
-    """`node1 cpu 32–63` for the policies named, as far as the sample knows their CPUs."""
+    """`node1 cpu 32–63` for the policies or cores named, as far as the sample knows their CPUs."""
     names = frozenset(instances)
     if sample is None:
         return f"{len(names)} policies"
     cpus = [cpu for policy in sample.policies if policy.name in names for cpu in policy.cpus]
+    cpus += [cpu.number for cpu in sample.cpus if f"cpu{cpu.number}" in names]
     if not cpus:
         return ", ".join(sorted(names))
     members = frozenset(cpus)
@@ -162,135 +181,23 @@ def cpus_label(instances: Iterable[str], sample: Sample | None) -> str:
     return f"{where}cpu {joined_numbers(tuple(cpus))}"
 
 
-def _nodes_label(statuses: tuple[TargetStatus, ...]) -> str:
-    """`node0, node1`, or `node0–7` where there are many."""
-    names = [status.instance for status in statuses]
-    if len(names) <= 2:
-        return ", ".join(names)
-    return "node" + joined_numbers(tuple(int(re.sub(r"\D", "", name)) for name in names))
-
-
-def _rows_of_knob(state: State, knob: str) -> Iterator[SettingRow]:
-    """The row of a knob and, indented, those of its nodes or of its groups of equal values."""
-    whole = select(knob, state.statuses)
-    yield setting_row(state, knob, whole, knob)
-    if knob in KNOBS and KNOBS[knob].quantity:
-        nodes = select(each_key(knob), state.statuses)
-        if len(nodes.statuses) > 1 and _worth_a_row(state, nodes):
-            label = _nodes_label(nodes.statuses)
-            yield setting_row(state, each_key(knob), nodes, f"on {label}", indent=2)
-        return
-    if len(whole.values) < 2:
-        return
-    groups: dict[tuple[str | None, str], list[TargetStatus]] = {}
-    for status in whole.statuses:
-        groups.setdefault((status.value, status.state), []).append(status)
-    for members in groups.values():
-        key = group_key(knob, members[0].instance)
-        label = cpus_label((m.instance for m in members), state.sample)
-        row = setting_row(state, key, Selection(knob, tuple(members)), label, indent=2)
-        yield row
-
-
-def _worth_a_row(state: State, nodes: Selection) -> bool:
-    """Nodes of a pool get a row if it is the one that matters: the default size, or any pages."""
-    default = f"hugepages.{state.default_pool_kib}kB"
-    staged = any(target in state.staged for target in nodes.targets)
-    return nodes.knob == default or staged or any(s.value != "0" for s in nodes.statuses)
-
-
-def _passes(state: State, knob: str) -> bool:
+def passes(state: State, knob: str) -> bool:
     """Whether the filter and `differs only` let a knob through."""
     if state.filter_text and state.filter_text.lower() not in knob.lower():
         return False
-    if not state.differs_only:
+    return not state.differs_only or asks(state, knob) or is_touched(state, knob)
+
+
+def asks(state: State, knob: str) -> bool:
+    """Whether a setting asks for the operator: it differs, drifted, or cannot be read."""
+    if any(target.knob == knob for target in state.drifted):
         return True
-    own = [status for status in state.statuses if status.knob == knob]
-    touched = state.staged.keys() | state.tried.keys()
-    return any(s.state in {DIFFERS, UNREAD} or Target(knob, s.instance) in touched for s in own)
+    return knob in Statuses.of(state.statuses).asking
 
 
-def knobs_of(state: State, wanted: Callable[[str], bool]) -> tuple[str, ...]:
-    """The knobs of some groups that are surveyed and pass the filter, in the survey's order."""
-    knobs = dict.fromkeys(status.knob for status in state.statuses)
-    return tuple(
-        knob
-        for knob in knobs
-        if knob in ENTRIES and wanted(ENTRIES[knob].group) and _passes(state, knob)
-    )
-
-
-def _is_memory(group: str) -> bool:
-    return group not in PANEL_OF
-
-
-def _on_overview(state: State, knobs: Iterable[str]) -> Iterator[str]:
-    """Leave out the settings of a page that ask for nothing and are seldom looked for."""
-    for knob in knobs:
-        if not ENTRIES[knob].minor or _is_looked_for(state, knob):
-            yield knob
-
-
-def _that_count(state: State, knobs: Iterable[str]) -> Iterator[str]:
-    """Of two settings that say one thing the one that counts; the filter finds the other."""
-    values = {s.knob: s.value for s in state.statuses}
-    for knob in knobs:
-        half = other_half(KNOBS[knob])
-        other = values.get(half.id) if half is not None else None
-        is_idle = values[knob] == "0" and other not in {None, "0"}
-        if not is_idle or _is_looked_for(state, knob):
-            yield knob
-
-
-def _is_looked_for(state: State, knob: str) -> bool:
-    """Whether the operator has named a setting, or is changing it."""
-    touched = (*state.staged, *state.tried)
-    return bool(state.filter_text) or any(target.knob == knob for target in touched)
-
-
-def memory_rows(state: State, *, headings: bool) -> tuple[SettingRow, ...]:
-    """The settings of memory; with headings on its own page, without on the overview."""
-    knobs = tuple(_that_count(state, knobs_of(state, _is_memory)))
-    if not headings:
-        shown = _on_overview(state, knobs)
-        return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in shown))
-    rows: list[SettingRow] = []
-    for group, members in itertools.groupby(knobs, key=lambda knob: ENTRIES[knob].group):
-        rows.append(heading(group))
-        for knob in members:
-            rows.extend(_rows_of_knob(state, knob))
-    return tuple(rows)
-
-
-def cpu_rows(state: State, *, overview: bool = False) -> tuple[SettingRow, ...]:
-    """The settings of the CPUs, with one row for each group of equal values."""
-    knobs = knobs_of(state, lambda group: group == CPU_GROUP)
-    if overview:
-        knobs = tuple(_on_overview(state, knobs))
-    return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in knobs))
-
-
-def limit_rows(state: State) -> tuple[SettingRow, ...]:
-    """The limits of the frequencies, which can be seen but not set yet."""
-    policies = state.sample.policies if state.sample and state.statuses else ()
-    rows: list[SettingRow] = []
-    for name, limits in (
-        ("cpu.min_freq", {policy.min_khz for policy in policies}),
-        ("cpu.max_freq", {policy.max_khz for policy in policies}),
-    ):
-        known = sorted(khz for khz in limits if khz is not None)
-        if known and _passes(state, name):
-            text = ghz(known[0], 1) if len(known) == 1 else f"{len(known)} values"
-            unit = "GHz" if len(known) == 1 else ""
-            rows.append(
-                SettingRow(name, name, text, unit, glyph=GLYPHS["info"], word="info", dim=True)
-            )
-    return tuple(rows)
-
-
-def heading(text: str) -> SettingRow:
-    """A line that names the group below it."""
-    return SettingRow(key=f"heading:{text}", label=text, heading=True)
+def is_touched(state: State, knob: str) -> bool:
+    """Whether a value of a setting is staged or on trial."""
+    return any(target.knob == knob for target in (*state.staged, *state.tried))
 
 
 def instances_label(names: Iterable[str]) -> str:
@@ -304,18 +211,24 @@ def instances_label(names: Iterable[str]) -> str:
 
 
 def _work_groups(state: State) -> Iterator[tuple[str, Selection]]:
-    """What asks for the operator: the staged, the tried, the differing, one row per setting."""
-    touched = state.staged.keys() | state.tried.keys()
-    groups: dict[tuple[str, str | None, str, str | None, bool], list[TargetStatus]] = {}
-    for status in state.statuses:
-        target = Target(status.knob, status.instance)
-        if status.state in {DIFFERS, UNREAD} or target in touched:
-            staged = state.staged.get(target)
-            alike = (status.knob, status.value, status.state, staged, not status.instance)
-            groups.setdefault(alike, []).append(status)
-    for (knob, *_), members in groups.items():
-        if _passes(state, knob):
-            first = members[0].instance
+    """What asks for the operator: drifted, staged, tried, differing; one row per setting."""
+    touched = state.staged.keys() | state.tried.keys() | state.drifted.keys()
+    asking = Statuses.of(state.statuses).asking
+    groups: dict[tuple[object, ...], list[TargetStatus]] = {}
+    for knob, statuses in state.by_knob.items():
+        if knob not in asking and not any(target.knob == knob for target in touched):
+            continue
+        for status in statuses:
+            target = Target(knob, status.instance)
+            if status.state in {DIFFERS, UNREAD} or target in touched:
+                alike = (
+                    knob, status.value, status.state, state.staged.get(target),
+                    target in state.drifted, not status.instance,
+                )  # fmt: skip
+                groups.setdefault(alike, []).append(status)
+    for members in groups.values():
+        knob, first = members[0].knob, members[0].instance
+        if passes(state, knob):
             yield (group_key(knob, first) if first else knob), Selection(knob, tuple(members))
 
 
@@ -328,8 +241,8 @@ def work_rows(state: State) -> tuple[WorkRow, ...]:
         label = selection.knob
         if selection.statuses[0].instance:
             label = f"{selection.knob}  {_where(state, selection)}"
-        asks = mark.word not in {"differs"} and mark.glyph in _URGENT
-        order = 0 if asks else 1
+        urgent = mark.word != "differs" and mark.glyph in _URGENT
+        order = 0 if urgent else 1
         stars = max(status.evidence for status in selection.statuses)
         row = WorkRow(
             key=key,
@@ -362,6 +275,7 @@ class Counts(NamedTuple):
     differ: int
     staged: int
     trial: int
+    drifted: int
 
 
 def counts(state: State, wanted: Callable[[str], bool]) -> Counts:
@@ -371,22 +285,29 @@ def counts(state: State, wanted: Callable[[str], bool]) -> Counts:
         return knob in ENTRIES and wanted(ENTRIES[knob].group)
 
     tried = state.tried
-    touched = state.staged.keys() | tried.keys()
+    touched = state.staged.keys() | tried.keys() | state.drifted.keys()
     differ = {
-        s.knob
-        for s in state.statuses
-        if s.state == DIFFERS and mine(s.knob) and Target(s.knob, s.instance) not in touched
+        knob
+        for knob, statuses in Statuses.of(state.statuses).asking.items()
+        if mine(knob)
+        and any(s.state == DIFFERS and Target(knob, s.instance) not in touched for s in statuses)
     }
     return Counts(
         len(differ),
         len({(t.knob, value) for t, value in state.staged.items() if mine(t.knob)}),
         len({(t.knob, item.requested) for t, item in tried.items() if mine(t.knob)}),
+        len({target.knob for target in state.drifted if mine(target.knob)}),
     )
+
+
+def is_memory(group: str) -> bool:
+    """Whether a group of the catalogue has its rows on the page of memory."""
+    return group not in PANEL_OF
 
 
 def memory_counts(state: State) -> Counts:
     """The counts of the memory panel."""
-    return counts(state, _is_memory)
+    return counts(state, is_memory)
 
 
 def cpu_counts(state: State) -> Counts:

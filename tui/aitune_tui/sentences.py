@@ -12,9 +12,9 @@ from aitune_helper.messages import AS_WANTED, PARTIAL, PENDING
 from aitune_tui.words import clock
 
 if TYPE_CHECKING:
+    from aitune_backends.drift import Drift
     from aitune_backends.helper_errors import HelperError
     from aitune_helper.messages import Item, Trial
-    from aitune_tui.state import Drift
 
 NEEDS_ROOT = "Applying needs root. w asks sudo once, here. y copies the plan as shell."
 NO_TERMINAL = "There is no terminal that sudo could ask on."
@@ -45,6 +45,7 @@ NO_LOAD = (
     "No process has a model file open.",
     "Start your server: the load shows up here by itself, with its rate and the time left.",
 )
+NO_FIX = "No setting mends this; what to do stands beside it."
 NO_CPUFREQ = (
     "This kernel offers no CPU frequency control. Usual in a virtual machine: set it on the host."
 )
@@ -152,11 +153,9 @@ def kept_elsewhere(trial: Trial) -> str:
     return f"{trial.owner_name}, trial {trial.number}: {shared.title(trial)}. Kept."
 
 
-def drifted(drift: Drift, wall: float) -> str:
-    """A setting we keep changed and it was not our doing."""
-    who = f" {drift.owner} sets it at boot." if drift.owner else ""
-    moved = f"{drift.target.text} went from {drift.before} to {drift.now} at {clock(wall)}."
-    return f"{moved} Not by us.{who}"
+def drifted(drift: Drift, count: int) -> str:
+    """Something changed and it was not our doing; said once for all that changed alike."""
+    return f"{drift.sentence} So did {count - 1} more." if count > 1 else drift.sentence
 
 
 def no_cpufreq(*, captured: bool) -> str:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from aitune_backends.targets import OK
 from aitune_helper.knobs import KNOBS, POOLS
 from aitune_helper.messages import KEPT, PENDING, Change
-from aitune_tui.selection import Selection, Target
+from aitune_tui.selection import Selection, Statuses, Target
 
 if TYPE_CHECKING:
     from aitune_backends.describe import Facts
     from aitune_backends.doctor import Finding
+    from aitune_backends.drift import Drift
+    from aitune_backends.explanation import Ground
     from aitune_backends.hugepage_users import HugePageUsers
     from aitune_backends.offers import Offer
+    from aitune_backends.owners import Owners
     from aitune_backends.planner import PoolOutlook
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
@@ -46,6 +49,14 @@ class Notice(NamedTuple):
     wall: float
 
 
+class GroundOf(NamedTuple):
+    """What was read of the machine to explain some targets, and the value that was to last."""
+
+    selection: Selection
+    wanted: str
+    ground: Ground
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Everything the screens show, besides the operator's place on them.
@@ -66,10 +77,14 @@ class State:
         unread: Number of trials whose way back fell short and that nobody has looked at.
         notices: Newest first; all of them, shown or not.
         filter_text, differs_only: What the tables leave out.
+        unfolded: Whether the tables show what is seldom looked for, too.
+        drifted: What somebody else changed while we looked, until it is acknowledged.
         frozen: Wall clock at which the operator froze the screen, or None.
         default_pool_kib: Size of the pages `vm.nr_hugepages` counts, or None.
         findings: What this machine cannot do, and why.
         facts: Numbers of this machine that the texts about changes need.
+        owners: What sets settings at boot and keeps setting them, None before the first survey.
+        ground: What was read of the machine to explain the selected setting, or None.
         writing: How far a running apply of ours is, or "".
         hello: What the helper said of itself when it last answered, or None.
         offer: What may bring the huge pages that the last apply did not get, or None.
@@ -93,15 +108,28 @@ class State:
     dismissed: float = 0.0
     filter_text: str = ""
     differs_only: bool = False
+    unfolded: bool = False
+    drifted: Mapping[Target, Drift] = field(default_factory=dict)
     frozen: float | None = None
     default_pool_kib: int | None = None
     findings: tuple[Finding, ...] = ()
     facts: Facts | None = None
+    owners: Owners | None = None
+    ground: GroundOf | None = None
     writing: str = ""
     hello: HelloReply | None = None
     offer: Offer | None = None
     outlooks: tuple[PoolOutlook, ...] = ()
     huge_users: HugePageUsers | None = None
+
+    def __post_init__(self) -> None:
+        """Have the targets found by knob."""
+        object.__setattr__(self, "statuses", Statuses.of(self.statuses))
+
+    @property
+    def by_knob(self) -> Mapping[str, tuple[TargetStatus, ...]]:
+        """The targets of each knob."""
+        return Statuses.of(self.statuses).by_knob
 
     @property
     def tried(self) -> Mapping[Target, Item]:
@@ -192,6 +220,13 @@ def toggle_advised(state: State, selection: Selection) -> State:
     return stage(state, wanted)
 
 
+def wanted_of(state: State, selection: Selection) -> str:
+    """The value that a selection is explained for: staged, else advised, "" for neither."""
+    staged = (state.staged[target] for target in selection.targets if target in state.staged)
+    advised = (status.advised for status in selection.statuses if status.advised is not None)
+    return next(staged, None) or next(advised, None) or ""
+
+
 def is_settable(state: State, status: TargetStatus) -> bool:
     """Whether a value could be staged for the target at all."""
     return status.value is not None and status.knob in KNOBS and KNOBS[status.knob].offered
@@ -245,40 +280,6 @@ def kept_elsewhere(before: State, after: State) -> tuple[Trial, ...]:
     shown = before.pending.id if before.pending is not None else ""
     fresh = (trial for trial in after.trials if trial.id not in known and trial.id != shown)
     return tuple(sorted((t for t in fresh if t.state == KEPT), key=lambda trial: trial.number))
-
-
-class Drift(NamedTuple):
-    """A setting we keep changed, and it was not our doing."""
-
-    target: Target
-    before: str
-    now: str
-    owner: str
-
-
-def drifts(state: State, statuses: Iterable[TargetStatus]) -> tuple[Drift, ...]:
-    """What went another way than the last kept trial left it, between two surveys.
-
-    A change that any trial made, or took back, is ours and no drift.
-    """
-    before = {Target(s.knob, s.instance): s.value for s in state.statuses}
-    ours: dict[Target, set[str]] = {}
-    kept: dict[Target, str | None] = {}
-    pending = (state.pending,) if state.pending is not None else ()
-    for trial in reversed((*pending, *state.trials)):
-        for item in trial.items:
-            target = shown_as(Target(item.knob, item.instance), state.default_pool_kib)
-            ours.setdefault(target, set()).update((item.old, item.requested, item.effective or ""))
-            if trial.state == KEPT:
-                kept[target] = item.effective
-    found: list[Drift] = []
-    for status in statuses:
-        target = Target(status.knob, status.instance)
-        was, now = before.get(target), status.value
-        if now is None or was in {None, now} or kept.get(target) != was or now in ours[target]:
-            continue
-        found.append(Drift(target, was or "", now, status.owner or ""))
-    return tuple(found)
 
 
 def may_answer_trial(state: State, now: float) -> bool:

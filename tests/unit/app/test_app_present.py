@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aitune_backends.readings import Cpu, Disk, LoadSeen, Memory, Policy, Pressure, Sample
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD, TargetStatus
-from aitune_tui import present_machine, present_memory, present_settings
+from aitune_tui import present_machine, present_memory, present_pages, present_settings
 from aitune_tui import state as rules
 from aitune_tui.history import History, Projection
 from aitune_tui.present_frame import gpu_text
@@ -86,7 +86,7 @@ SPLIT = State(
 
 
 def row(state: State, key: str) -> tuple[str, str, str, str]:
-    rows = (*present_settings.memory_rows(state, headings=True), *present_settings.cpu_rows(state))
+    rows = (*present_pages.memory_rows(state, headings=True), *present_pages.cpu_rows(state))
     found = next(row for row in rows if row.key == key)
     return found.value, found.new, found.glyph, found.word
 
@@ -95,9 +95,9 @@ def test_of_one_limit_in_two_units_the_one_that_counts_is_shown() -> None:
     def shown(*values: str, **more: object) -> list[str]:
         pair = zip(("vm.dirty_ratio", "vm.dirty_bytes"), values, strict=True)
         statuses = tuple(status(knob, "", value, state=INFO) for knob, value in pair)
-        state = replace(SPLIT, statuses=statuses, **more)  # type: ignore[arg-type]  # as named
-        rows = present_settings.memory_rows(state, headings=True)
-        return [row.key for row in rows if not row.heading]
+        state = replace(SPLIT, statuses=statuses, unfolded=True, **more)  # type: ignore[arg-type]  # as named
+        rows = present_pages.memory_rows(state, headings=True)
+        return [row.key for row in rows if not row.heading and row.key != present_pages.FOLD_KEY]
 
     assert shown("20", "0") == ["vm.dirty_ratio"]
     assert shown("0", "8192") == ["vm.dirty_bytes"]
@@ -117,7 +117,7 @@ def test_rows_say_value_advice_and_state() -> None:
 
 def test_several_values_are_counted_and_grouped_never_averaged() -> None:
     assert row(SPLIT, "cpu.governor") == ("2 values", "performance", "▲", "differs")
-    rows = {row.key: row for row in present_settings.cpu_rows(SPLIT)}
+    rows = {row.key: row for row in present_pages.cpu_rows(SPLIT)}
     assert list(rows) == ["cpu.governor", "cpu.governor@policy0+", "cpu.governor@policy2+"]
     assert rows["cpu.governor@policy2+"].label == "node1 cpu 2–3"
 
@@ -138,7 +138,7 @@ def test_settings_are_counted_not_files() -> None:
     state = rules.stage(
         SPLIT, [(Target("block.read_ahead_kb", f"nvme{n}n1"), "4096") for n in (0, 1)]
     )
-    assert present_settings.block_counts(state) == (0, 1, 0)
+    assert present_settings.block_counts(state) == (0, 1, 0, 0)
 
 
 def test_the_work_list_has_one_row_for_each_setting() -> None:
@@ -263,6 +263,6 @@ def test_words() -> None:
 
 
 def test_every_row_of_every_table_selects_something() -> None:
-    rows = (*present_settings.memory_rows(SPLIT, headings=True), *present_settings.cpu_rows(SPLIT))
+    rows = (*present_pages.memory_rows(SPLIT, headings=True), *present_pages.cpu_rows(SPLIT))
     for one in rows:
         assert one.heading or select(one.key, SPLIT.statuses).statuses, one.key

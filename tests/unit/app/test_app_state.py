@@ -146,17 +146,6 @@ def test_the_undoable_is_the_newest_kept_that_is_not_undone() -> None:
     assert replace(START, trials=(trial(4, REVERTED_TRIAL),)).undoable is None
 
 
-def test_drift_is_what_nobody_here_did() -> None:
-    kept = replace(START, trials=(trial(1, KEPT),))
-    held = replace(kept, statuses=(status("vm.swappiness", "", "10"),))
-    moved = (status("vm.swappiness", "", "33"),)
-    assert [(d.before, d.now) for d in rules.drifts(held, moved)] == [("10", "33")]
-    assert not rules.drifts(held, (status("vm.swappiness", "", "60"),)), "an undo of ours"
-    assert not rules.drifts(kept, moved), "it was not as we left it before either"
-    assert not rules.drifts(replace(held, trials=()), moved), "we never kept it"
-    assert not rules.drifts(held, (status("vm.swappiness", "", None),))
-
-
 def test_notices_leave_after_six_seconds_and_failures_stay() -> None:
     state = rules.notify(START, "info", "said", 10.0, 0.0)
     assert rules.shown_notice(state, 15.9) is not None

@@ -1,4 +1,4 @@
-"""`aitune-tui explain`: what one setting means, its risk and evidence, and how it stands here."""
+"""`aitune-tui explain`: all that is known of one setting, on one page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aitune_backends import explanation_text as words
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.changes import ChangeError, brief_list, parse_target, target_name
+from aitune_backends.explanation import Explanation, explain
 from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
-from aitune_backends.survey import DEFAULT_POOL, default_pool, survey
-from aitune_helper.knobs import GLOBAL
+from aitune_backends.survey import default_pool, survey
 from aitune_tui.cli.common import (
     USAGE,
     Options,
@@ -28,19 +29,16 @@ from aitune_tui.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aitune_backends.catalogue import Entry, Meaning
-    from aitune_backends.targets import TargetStatus
-    from aitune_helper.knobs import Knob
+    from aitune_backends.explanation_text import Said
 
 _TEXT_WIDTH = 88
-_STARS = 3
 
 
 @click.command(name="explain")
 @click.argument("knob")
 @pass_options
 def command(options: Options, knob: str) -> None:
-    """Say what KNOB means, what setting it may do, and on whose word it is advised.
+    """Say what KNOB means, how it stands here, who sets it, and on whose word it is advised.
 
     KNOB is a setting such as vm.swappiness, or one of its instances: block.scheduler@nvme0n1.
     """
@@ -50,127 +48,156 @@ def command(options: Options, knob: str) -> None:
         fail(USAGE, "knob", str(error))
     with open_machine(options) as machine:
         host = machine.host
-        targets = survey(host, None, options.goal, read_owners(host))
-        shown = default_pool(host) if known.id == DEFAULT_POOL else known.id
+        owners = read_owners(host)
+        targets = survey(host, None, options.goal, owners)
+        alias = known.means.replace("{pool}", default_pool(host))
+        shown = alias if any(t.knob == alias for t in targets) else known.id
+        about = explain(host, shown, instance, options.goal, targets, owners)
         origin = host.label
-    found = [t for t in targets if t.knob in (shown, known.id)]
-    if instance is not None:
-        names = [t.instance for t in found if t.instance]
-        found = [t for t in found if t.instance == instance]
-        if not found:
-            choices = brief_list(names) or "none"
-            fail(USAGE, "instance", f"{known.id} has no {instance} here; there are: {choices}.")
+    if instance is not None and not about.targets:
+        choices = brief_list([t.instance for t in targets if t.knob == shown and t.instance])
+        message = f"{known.id} has no {instance} here; there are: {choices or 'none'}."
+        fail(USAGE, "instance", message)
     if options.json:
-        emit_json("explain", _body(known, options.goal, found))
+        emit_json("explain", {**_body(about), "knob": known.id})
         return
-    for line in _lines(known, options.goal):
-        echo(line)
+    echo(f"{target_name(known.id, instance)} · {ENTRIES[known.id].title}")
     echo()
-    if origin:
-        echo(f"From {origin}.")
-    echo(_where_it_stands(found))
-    for line in _reasons(found):
+    for line in _lines(about):
         echo(line)
+    if origin:
+        echo()
+        echo(f"From {origin}.")
+    if len(about.standings) > 1:
+        echo()
+        echo(_where_it_stands(about))
+    reasons = dict.fromkeys(clean(target.reason) for target in about.targets if target.reason)
+    if reasons:
+        echo()
+    for reason in reasons:
+        echo(reason)
 
 
-def _lines(knob: Knob, goal: str) -> Iterator[str]:
-    entry = ENTRIES[knob.id]
-    yield f"{knob.id} · {entry.title}"
-    yield ""
-    fields = tuple(_fields(knob, entry, goal))
-    width = max(len(label) for label, _ in fields) + 2
-    for label, text in fields:
-        yield from textwrap.wrap(
-            text,
-            width + _TEXT_WIDTH,
-            initial_indent=label.ljust(width),
-            subsequent_indent=" " * width,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+def _lines(about: Explanation) -> Iterator[str]:
+    said = (
+        *words.what_and_why(about),
+        *words.standing(about),
+        *words.way_back(about),
+        *words.further(about),
+        *words.sources(about),
+    )
+    shown = [one for one in said if one.text]
+    width = max(len(one.label) for one in shown) + 2
+    for number, one in enumerate(shown):
+        if one.gap and number:
+            yield ""
+        yield from _wrapped(one, width)
 
 
-def _fields(knob: Knob, entry: Entry, goal: str) -> Iterator[tuple[str, str]]:
-    yield "What", entry.what
-    yield "Why", entry.why
-    yield "Takes", _takes(knob)
-    for value, meaning in entry.values.items():
-        yield f"= {value}", _effect_and_risk(entry, meaning)
-    yield "= others" if entry.values else "Effect", _effect_and_risk(entry, entry.meaning)
-    advised = entry.advice[goal]
-    yield "Advised", f"{advised} for {goal}" if advised else f"nothing for {goal}"
-    yield "Evidence", f"{'★' * entry.stars}{'☆' * (_STARS - entry.stars)} {entry.evidence}"
-    yield "Sources", "; ".join(entry.sources)
-    yield "Path", knob.file("*" if knob.scope != GLOBAL and not knob.quantity else "")
-    yield "Undo", f"{knob.undo}: the old value is written back"
+def _wrapped(one: Said, width: int) -> Iterator[str]:
+    """A label and its text; a line that is to be copied is never broken."""
+    label, indent = one.label.ljust(width), " " * width
+    if one.verbatim:
+        for number, line in enumerate(one.text.split("\n")):
+            yield (indent if number else label) + line
+        return
+    yield from textwrap.wrap(
+        one.text,
+        width + _TEXT_WIDTH,
+        initial_indent=label,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
-def _effect_and_risk(entry: Entry, meaning: Meaning) -> str:
-    effect, danger = entry.in_general(meaning.effect), entry.in_general(meaning.danger)
-    return f"{effect} {meaning.risk.capitalize()} risk: {danger[:1].lower()}{danger[1:]}"
-
-
-def _takes(knob: Knob) -> str:
-    """The values a knob takes, in words."""
-    if knob.is_integer:
-        return f"a whole number from {knob.low} to {knob.high} {knob.unit}".rstrip()
-    if knob.choices:
-        return f"one of {', '.join(knob.choices)}"
-    return f"one of the words its file lists, such as {', '.join(knob.modules)}"
-
-
-def _where_it_stands(targets: list[TargetStatus]) -> str:
+def _where_it_stands(about: Explanation) -> str:
     rows = [
         (
-            target_name(target.knob, target.instance),
-            f"{target.value or '–'} {target.unit if target.value else ''}".rstrip(),
-            target.advised or "",
-            target.state,
-            target.owner or "",
+            words.instances(one.instances) if one.status.instance else about.knob.id,
+            words.with_unit(about, one.status.value) if one.status.value is not None else "–",
+            one.status.advised or "",
+            one.status.state,
+            one.status.owner or "",
         )
-        for target in targets
+        for one in about.standings
     ]
-    return table(("SETTING", "NOW", "ADVISED", "STATE", "SET AT BOOT BY"), rows)
+    return table(("INSTANCES", "NOW", "ADVISED", "STATE", "SET AT BOOT BY"), rows)
 
 
-def _reasons(targets: list[TargetStatus]) -> Iterator[str]:
-    """Each reason once, in the order of the table."""
-    yield from dict.fromkeys(clean(target.reason) for target in targets if target.reason)
-
-
-def _body(knob: Knob, goal: str, targets: list[TargetStatus]) -> dict[str, object]:
-    entry = ENTRIES[knob.id]
+def _body(about: Explanation) -> dict[str, object]:
+    entry, knob = about.entry, about.knob
+    lasting = about.lasting
     return {
         "knob": knob.id,
+        "instance": about.instance,
         "title": entry.title,
         "group": entry.group,
         "what": entry.what,
         "why": entry.why,
+        "no_effect": entry.no_effect,
         "effect": entry.effect,
         "danger": entry.danger,
         "risk": entry.risk,
         "values": {
-            value: {
-                "effect": entry.in_general(meaning.effect),
-                "danger": entry.in_general(meaning.danger),
-                "risk": meaning.risk,
-            }
-            for value, meaning in entry.values.items()
+            one.value: {"effect": one.effect, "danger": one.danger, "risk": one.risk}
+            for one in about.values
+            if one.value
         },
         "takes": {
-            "low": knob.low,
-            "high": knob.high,
-            "choices": list(knob.choices),
-            "unit": knob.unit,
+            "low": about.takes.low,
+            "high": about.takes.high,
+            "bounded_by": list(about.takes.bounded_by),
+            "words": list(about.takes.words),
+            "choices": list(about.takes.choices),
+            "modules": list(about.takes.modules),
+            "unit": about.takes.unit,
         },
-        "goal": goal,
-        "advice": dict(entry.advice),
+        "impossible": [dataclasses.asdict(one) for one in about.impossible],
+        "goal": about.goal,
+        "advice": {one.goal: one.value for one in about.advice},
         "evidence": {
             "stars": entry.stars,
             "text": entry.evidence,
             "sources": list(entry.sources),
         },
+        "paths": list(about.paths),
+        "coupled": [dataclasses.asdict(one) for one in about.coupled],
+        "capability": about.capability,
         "undo": knob.undo,
+        "undo_doubt": knob.doubt,
+        "wanted": about.wanted,
+        "commands": list(about.commands),
+        "undo_commands": list(about.undo_commands),
         "persist": knob.persist,
-        "targets": [dataclasses.asdict(target) for target in targets],
+        "lasting": {
+            "files": [
+                {"file": file.file, "lines": list(file.lines)}
+                for file in (lasting.files if lasting else ())
+            ],
+            "more": lasting.more if lasting else 0,
+            "notes": list(lasting.notes) if lasting else [],
+        },
+        "standings": [
+            {
+                "instances": list(one.instances),
+                "value": one.status.value,
+                "state": one.status.state,
+                "because": one.because,
+                "at_boot_by": None if one.stands is None else str(one.stands),
+                "beaten": [str(owner) for owner in one.beaten],
+                "keepers": [
+                    {
+                        "manager": keeper.manager,
+                        "place": keeper.place,
+                        "value": keeper.value,
+                        "running": keeper.running,
+                        "sentence": keeper.sentence,
+                    }
+                    for keeper in one.keepers
+                ],
+            }
+            for one in about.standings
+        ],
+        "targets": [dataclasses.asdict(target) for target in about.targets],
     }

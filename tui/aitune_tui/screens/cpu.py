@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Horizontal, Vertical
 
-from aitune_tui import present_cpu, present_machine, present_settings, sentences
+from aitune_tui import present_cpu, present_machine, present_pages, present_settings, sentences
 from aitune_tui.screens.memory import show_inspector
 from aitune_tui.screens.overview import counts_line
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
@@ -60,7 +60,7 @@ class CpuPage(Page):
             right += [(" · ", "dim"), *asks]
         self.query_one("#grid-panel", Panel).head(right=tuple(right))
         core = present_cpu.core(state, grid.cursor_cpu)
-        self.query_one(SettingTable).show((*present_settings.cpu_rows(state), *core.rows))
+        self.query_one(SettingTable).show((*present_pages.cpu_rows(state), *core.rows))
         self.query_one("#core-facts", TextBlock).show(core.facts)
         odd = present_cpu.odd_cores(state)
         self.query_one("#odd-cores", TextBlock).show(odd.lines)

@@ -45,7 +45,7 @@ _MODULES = {
     "4": ("measure", "LoadPage"),
     "5": ("measure", "ComparePage"),
     "6": ("changes", "ChangesPage"),
-    "7": ("changes", "DoctorPage"),
+    "7": ("doctor", "DoctorPage"),
 }
 
 
@@ -76,6 +76,12 @@ class Operator(Protocol):
 
     def set_filter(self, text: str) -> None:
         """Show only what matches."""
+
+    def explain_fully(self, selection: Selection) -> None:
+        """Have read what has to be read to explain the selected setting."""
+
+    def acknowledge_drift(self, selection: Selection | None) -> bool:
+        """Take the mark from a setting that drifted; False where it had none."""
 
 
 class MainScreen(Screen[None]):
@@ -220,7 +226,12 @@ class MainScreen(Screen[None]):
     def show_selection(self, view: View) -> None:
         """The Why of the selected row; without rights first what works all the same."""
         introduced = self._moved or view.state.helper in {"ready", "root"}
-        self.page.show_selection(view, self.selection(view) if introduced else None)
+        selection = self.selection(view) if introduced else None
+        self.page.show_selection(view, selection)
+        if selection is not None:
+            self.operator.explain_fully(selection)
+        if self.has_class("-why"):
+            self._fill_why(self.query_one("#why-page", Inspector))
 
     @on(Page.Pointed)
     def _pointed(self, event: Page.Pointed) -> None:
@@ -292,7 +303,7 @@ class MainScreen(Screen[None]):
         band.folded = not band.folded
 
     async def action_back(self) -> None:
-        """Esc: the filter, the notice, the Why, the zoom, the page; one at a time."""
+        """Esc: filter, Why, zoom, notice, the mark of a drift, the page; one at a time."""
         app = self.operator
         view = app.view()
         field = self.query_one("#filter", Input)
@@ -309,6 +320,8 @@ class MainScreen(Screen[None]):
             self.action_zoom()
         elif shown_notice(view.state, view.now) is not None:
             await self.run_action("app.dismiss_notice")
+        elif app.acknowledge_drift(self.selection(view)):
+            pass
         elif self.page_key != "0":
             await self.action_page("0")
 

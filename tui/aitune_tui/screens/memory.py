@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
-from aitune_tui import present_inspect, present_memory, present_settings
+from aitune_tui import present_inspect, present_memory, present_pages, present_settings
 from aitune_tui.screens.overview import counts_line, why_empty
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
@@ -41,10 +41,10 @@ class MemoryPage(Page):
     def show(self, view: View) -> None:
         """Draw one moment."""
         state = view.state
-        rows = present_settings.memory_rows(state, headings=True)
+        rows = present_pages.memory_rows(state, headings=True)
         self.query_one(SettingTable).show(rows, why_empty(view))
         line = counts_line(present_settings.memory_counts(state))
-        count = sum(not row.heading and not row.indent for row in rows)
+        count = present_pages.count_settings(rows)
         dot = ((" · ", "dim"),) if line else ()
         self.query_one(Panel).head(right=(*line, *dot, (counted(count, "setting"), "dim")))
         self.query_one("#facts", TextBlock).show(present_memory.facts(state))

@@ -9,11 +9,18 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from aitune_backends.targets import DIFFERS
-from aitune_tui import present_inspect, present_machine, present_settings, sentences
+from aitune_tui import (
+    present_inspect,
+    present_machine,
+    present_pages,
+    present_settings,
+    sentences,
+)
 from aitune_tui.present_load import load_head, load_view
 from aitune_tui.screens.charts import Charts
 from aitune_tui.screens.page import MOVE, PANEL, Page, key_under
 from aitune_tui.screens.panel import Panel
+from aitune_tui.selection import Statuses
 from aitune_tui.words import clock, counted
 from aitune_widgets.changes_list import ChangesList
 from aitune_widgets.core_grid import CoreGrid
@@ -157,7 +164,7 @@ class Overview(Page):
 
     def _show_memory(self, view: View) -> None:
         counts = present_settings.memory_counts(view.state)
-        rows = present_settings.memory_rows(view.state, headings=False)
+        rows = present_pages.memory_rows(view.state, headings=False)
         self.query_one("#memory", SettingTable).show(rows, why_empty(view))
         self.query_one("#memory-panel", Panel).head(right=counts_line(counts))
 
@@ -170,10 +177,7 @@ class Overview(Page):
         note.display = state.sample is not None and not has_control
         captured = view.machine.origin == "capture"
         note.show((((sentences.no_cpufreq(captured=captured), "dim"),),))
-        rows = (
-            *present_settings.cpu_rows(state, overview=True),
-            *present_settings.limit_rows(state),
-        )
+        rows = present_pages.cpu_rows(state, overview=True)
         self.query_one("#cpu", SettingTable).show(rows)
         right: list[Segment] = []
         if state.sample is not None:
@@ -225,8 +229,10 @@ def why_empty(view: View) -> str:
 
 
 def counts_line(counts: Counts) -> Line:
-    """`2 differ · 3 staged`, or with the trial first; nothing where nothing asks."""
+    """`1 drifted · 3 on trial · 2 differ · 3 staged`; nothing where nothing asks."""
     parts: list[Segment] = []
+    if counts.drifted:
+        parts.append((f"{counts.drifted} drifted", "failed-bold"))
     if counts.trial:
         parts.append((f"{counts.trial} on trial", "differs-bold"))
     if counts.differ:
@@ -244,11 +250,18 @@ def block_line(view: View) -> Line:
     """`1 differs, on 4 of 6`, and what is staged or on trial."""
     counts = present_settings.block_counts(view.state)
     line = counts_line(counts)
-    if not counts.differ or counts.trial or counts.staged or view.state.sample is None:
+    if (
+        not counts.differ
+        or counts.trial
+        or counts.staged
+        or counts.drifted
+        or view.state.sample is None
+    ):
         return line
     disks = {
         status.instance
-        for status in view.state.statuses
-        if status.knob.startswith("block.") and status.state == DIFFERS
+        for knob, statuses in Statuses.of(view.state.statuses).asking.items()
+        for status in statuses
+        if knob.startswith("block.") and status.state == DIFFERS
     }
     return (*line, (f", on {len(disks)} of {len(view.state.sample.disks)}", "differs"))
