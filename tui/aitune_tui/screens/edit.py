@@ -11,9 +11,9 @@ from textual.widgets import Input
 
 from aitune_backends.catalogue import ENTRIES
 from aitune_helper.knobs import KNOBS, Knob, refusal
+from aitune_tui import pool_typing
 from aitune_tui.screens.dialog import Dialog
 from aitune_tui.selection import Selection, Target
-from aitune_tui.words import size_text
 from aitune_widgets.cursor_list import CursorList
 from aitune_widgets.footer_bar import FooterBar, KeyHint
 from aitune_widgets.lines import TextBlock
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from aitune_backends.planner import PoolOutlook
+    from aitune_tui.view import View
     from aitune_widgets.text import Line
     from aitune_widgets.theme import Tone
 
@@ -168,6 +170,7 @@ class NumberDialog(Dialog[Wanted]):
         super().__init__(title_of(selection), id="number-dialog")
         self._selection = selection
         self._staged = tuple(staged)
+        self._outlook: PoolOutlook | None = None
 
     def body(self) -> Iterator[Widget]:
         """What is set, one line to type in for each target that takes a value of its own."""
@@ -202,19 +205,25 @@ class NumberDialog(Dialog[Wanted]):
     def _values(self) -> tuple[str, ...]:
         return tuple(field.value.lstrip("0") or field.value[:1] for field in self.query(Input))
 
+    def redraw(self, view: View, page: str) -> None:
+        """What a pool could become moves with the machine."""
+        super().redraw(view, page)
+        self._outlook = pool_typing.outlook_of(view.state, self._selection.knob)
+        self._say()
+
     def _say(self) -> str:
         """Show what the number amounts to, or why it cannot be; returns the refusal or ""."""
         knob = KNOBS[self._selection.knob]
-        refused = next((r for value in self._values() if (r := refusal(knob, value))), None)
-        says: Line = ()
-        if refused is not None:
-            says = ((f"{refused}.", "failed"),)
-        elif knob.unit == "pages" and knob.quantity:
-            kib = int(knob.id.removeprefix("hugepages.").removesuffix("kB"))
-            size = size_text(sum(map(int, self._values())) * kib * 1024)
-            says = ((f"{size} in pages of {size_text(kib * 1024)}", "fg"),)
-        self.query_one("#number-says", TextBlock).show((says,))
-        return refused or ""
+        refused = next((r for value in self._values() if (r := refusal(knob, value))), "")
+        says: tuple[Line, ...] = ()
+        if not refused and self._outlook is not None:
+            wanted = pool_typing.wanted(self._selection, self._values())
+            refused = pool_typing.refused(self._outlook, wanted)
+            says = pool_typing.lines(self._outlook, wanted)
+        if refused:
+            says = (*says, ((f"{refused}.", "failed"),))
+        self.query_one("#number-says", TextBlock).show(says)
+        return refused
 
     @on(Input.Changed)
     def _changed(self) -> None:
