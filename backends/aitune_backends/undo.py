@@ -232,8 +232,9 @@ def _along(kernel: KernelIO, net: Net, *, force: bool) -> list[Change]:
     now, knob = _reading(kernel, net), KNOBS[net.knob]
     if force or now is None or now in (net.first, net.last):
         return [Change(net.knob, net.instance, net.first, now)]
-    can_be = knob.offered and refusal(knob, now, plan.listed(kernel, knob, net.instance)) is None
-    return [Change(net.knob, net.instance, now, now)] if can_be else []
+    if knob.follows or refusal(knob, now, plan.listed(kernel, knob, net.instance)) is not None:
+        return []
+    return [Change(net.knob, net.instance, now, now)]
 
 
 def _without_zero_halves(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -259,7 +260,7 @@ def _nets(item: Item) -> list[Net]:
     net = Net(item.knob, item.instance, item.old, item.effective or "", parts)
     leader = frozenset({net.target})
     return [net] + [
-        Net(other.knob, item.instance, other.old, other.effective or "", (), leader, own=False)
+        Net(other.knob, other.instance, other.old, other.effective or "", (), leader, own=False)
         for other in item.along
     ]
 

@@ -75,16 +75,16 @@ def kept(trial: Trial) -> Trial:
     return trial._replace(items=tuple(changed))
 
 
-def write_order(items: Sequence[Item]) -> list[int]:
+def write_order(kernel: KernelIO, items: Sequence[Item]) -> list[int]:
     """The indices of items in the order in which they are to be written.
 
     Of two knobs that say one thing the half that is to be 0 comes after the other, which sets it.
     """
 
-    def turn(index: int) -> tuple[int, bool]:
+    def turn(index: int) -> tuple[int, int, bool]:
         item = items[index]
         is_zero_half = other_half(KNOBS[item.knob]) is not None and item.requested == "0"
-        return plan.rank(item.knob, item.requested), is_zero_half
+        return (*plan.order(kernel, item.knob, item.instance, item.requested), is_zero_half)
 
     return sorted(range(len(items)), key=turn)
 

@@ -41,5 +41,5 @@ class Former:
                 continue
             for item in trial.items:
                 found.add((item.knob, item.instance, item.old))
-                found.update((other.knob, item.instance, other.old) for other in item.along)
+                found.update((other.knob, other.instance, other.old) for other in item.along)
         return found

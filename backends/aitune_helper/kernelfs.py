@@ -12,9 +12,12 @@ import errno
 import os
 import re
 import stat
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from aitune_helper.knobs import DISK, GLOBAL, Knob, instance_is_well_formed
+from aitune_helper.knobs import DISK, GLOBAL, KNOBS, Knob, instance_is_well_formed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROC_MAGIC = 0x9FA0
 SYSFS_MAGIC = 0x62656572
@@ -212,6 +215,21 @@ def has_total(kernel: KernelIO, knob: Knob) -> bool:
 def exists(kernel: KernelIO, knob: Knob, instance: str = "") -> bool:
     """Whether the kernel has this very target now."""
     return instance_is_well_formed(knob, instance) and has_file(kernel, knob.file(instance))
+
+
+def coupled(kernel: KernelIO, knob: Knob, instance: str) -> Iterator[tuple[Knob, str]]:
+    """The targets that the kernel changes along with one, whether or not they are there now.
+
+    Those of the same instance; the one target of what is global; and all instances of something
+    where it is the global knob that moves them.
+    """
+    for other in (KNOBS[name] for name in knob.coupled):
+        if other.scope == knob.scope:
+            yield other, instance
+        elif other.scope == GLOBAL:
+            yield other, ""
+        else:
+            yield from ((other, each) for each in instances(kernel, other))
 
 
 def identity(kernel: KernelIO, knob: Knob, instance: str) -> str:

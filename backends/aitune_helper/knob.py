@@ -46,8 +46,8 @@ class Knob(NamedTuple):
         quantity: A pool of something. It has a total besides its per-node instances, and a value
             given without an instance means the total and never fans out.
         total_path: The file of the total, for a quantity.
-        means: The knob that this is another name of, with `{size}` where the default size of huge
-            pages goes, or "".
+        means: The knob that this is another name of, with `{pool}` where the pool of the default
+            size of huge pages goes, or "".
         coupled: Knobs that the kernel changes along with this one: of the same instance, the only
             one of a global knob, or every one where this knob itself is global. They are
             snapshotted with it and put back after it, wherever they then differ. Two knobs that
@@ -59,6 +59,7 @@ class Knob(NamedTuple):
         undo: `exact`; `best effort` where the kernel may not give back what it took; `none`.
         doubt: Why the undo is not exact, in words.
         persist: Which mechanism can set it at boot: `sysctl`, `udev`, `tmpfiles`.
+        fixed: Why no other value can be written although the file is there, in words, or "".
         rounds: Whether the kernel takes a value and keeps one near it, which is as wanted.
         capability: The Linux capability its write needs even of root, or "".
         offered: False for a knob that is only there to be put back with another.
@@ -87,6 +88,7 @@ class Knob(NamedTuple):
     undo: str = EXACT
     doubt: str = ""
     persist: str = "sysctl"
+    fixed: str = ""
     rounds: bool = False
     capability: str = ""
     offered: bool = True

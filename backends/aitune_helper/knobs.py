@@ -31,6 +31,7 @@ from aitune_helper.knobs_memory import HUGE_PAGE_SIZES_KIB, MEMORY, POOLS
 __all__ = (
     "BEST_EFFORT", "CPU", "DISK", "EXACT", "GLOBAL", "GOVERNOR_MODULES", "HUGE_PAGE_SIZES_KIB",
     "KNOBS", "NODE", "NONE", "POLICY", "POOLS", "SCHEDULER_MODULES", "SCHEDULER_OPTIONS", "SIZE",
+    "UPPER_LIMITS",
     "Knob", "canonical", "instance_is_well_formed", "other_half", "parse_listed", "refusal",
     "table_hash", "writes",
 )  # fmt: skip
@@ -46,6 +47,9 @@ _INSTANCE = {
 }
 
 KNOBS: dict[str, Knob] = {knob.id: knob for knob in (*MEMORY, *PROCESSORS, *BLOCK)}
+
+# The knobs that another one may not exceed.
+UPPER_LIMITS = frozenset(knob.below for knob in KNOBS.values() if knob.below)
 
 
 def instance_is_well_formed(knob: Knob, instance: str) -> bool:

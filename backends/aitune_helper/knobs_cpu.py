@@ -18,7 +18,7 @@ _POLICY = _SYSTEM + "cpufreq/{instance}/"
 _PSTATE = _SYSTEM + "intel_pstate/"
 
 
-def _frequency(name: str, file: str, below: str = "") -> Knob:
+def _frequency(name: str, file: str, below: str = "", coupled: tuple[str, ...] = ()) -> Knob:
     """A limit of the frequency. The kernel takes any number, and cuts it to what the policy can."""
     return Knob(
         name,
@@ -30,6 +30,7 @@ def _frequency(name: str, file: str, below: str = "") -> Knob:
         most_in=_POLICY + "cpuinfo_max_freq",
         below=below,
         unit="kHz",
+        coupled=coupled,
         turn=2,
         persist="tmpfiles",
     )
@@ -50,12 +51,13 @@ def _share(name: str, below: str = "") -> Knob:
 
 
 PROCESSORS = (
-    # Some drivers set the highest frequency anew with it; the others forget nothing.
+    # Drivers with a table of frequencies set the highest one anew with it; others forget nothing.
     Knob(
         "cpu.boost",
         _SYSTEM + "cpufreq/boost",
         low=0,
         high=1,
+        coupled=("cpu.max_freq",),
         turn=1,
         persist="tmpfiles",
     ),
@@ -82,7 +84,8 @@ PROCESSORS = (
     _share("min_perf_pct", below="cpu.max_perf_pct"),
     _share("max_perf_pct"),
     _frequency("cpu.min_freq", "scaling_min_freq", below="cpu.max_freq"),
-    _frequency("cpu.max_freq", "scaling_max_freq"),
+    # The least is remembered as it was asked for, and shown as far as the most lets it.
+    _frequency("cpu.max_freq", "scaling_max_freq", coupled=("cpu.min_freq",)),
     Knob(
         "cpu.governor",
         _POLICY + "scaling_governor",

@@ -21,6 +21,10 @@ HUGE_PAGE_SIZES_KIB = (64, 1024, 2048, 16384, 32768, 131072, 524288, 1048576, 20
 POOLS: tuple[str, ...] = tuple(f"hugepages.{size}kB" for size in HUGE_PAGE_SIZES_KIB)
 
 _PAGES_MAX = 2**40
+_GIGANTIC_KIB = 2**20
+_NO_GIGANTIC = (
+    "pages of 1 GiB and more are never made on demand: the kernel takes no number of them"
+)
 _INT_MAX = 2**31 - 1
 _UINT_MAX = 2**32 - 1
 _POOL_DOUBT = "pages given up may not come back: memory fragments"
@@ -80,13 +84,17 @@ def _pool(size_kib: int) -> Knob:
 
 
 def _surplus(size_kib: int) -> Knob:
-    """How many pages a pool may grow by on demand; it has no share of nodes."""
+    """How many pages a pool may grow by on demand; it has no share of nodes.
+
+    Pages above the allocator's largest block, which is below 1 GiB everywhere, are refused: EINVAL.
+    """
     return Knob(
         f"hugepages.{size_kib}kB.surplus",
         f"{_MM}hugepages/hugepages-{size_kib}kB/nr_overcommit_hugepages",
         low=0,
         high=_PAGES_MAX,
         unit="pages",
+        fixed=_NO_GIGANTIC if size_kib >= _GIGANTIC_KIB else "",
         persist="tmpfiles",
     )
 
@@ -112,12 +120,12 @@ def _khugepaged(name: str, low: int, high: int, unit: str = "") -> Knob:
 HUGE_PAGES = (
     # The pool of the default size under its sysctl name; the kernel spreads it over the nodes.
     sysctl(
-        "vm.nr_hugepages", 0, _PAGES_MAX, "pages", means="hugepages.{size}kB", undo=BEST_EFFORT,
+        "vm.nr_hugepages", 0, _PAGES_MAX, "pages", means="{pool}", undo=BEST_EFFORT,
         doubt=_POOL_DOUBT,
     ),
     *map(_pool, HUGE_PAGE_SIZES_KIB),
     sysctl(
-        "vm.nr_overcommit_hugepages", 0, _PAGES_MAX, "pages", means="hugepages.{size}kB.surplus"
+        "vm.nr_overcommit_hugepages", 0, _PAGES_MAX, "pages", means="{pool}.surplus"
     ),
     *map(_surplus, HUGE_PAGE_SIZES_KIB),
     sysctl("vm.hugetlb_optimize_vmemmap", 0, 1),

@@ -128,9 +128,10 @@ class Arm(NamedTuple):
 
 
 class Along(NamedTuple):
-    """A coupled value of the same instance: before, and now (None before writing, or if gone)."""
+    """A coupled value: before, and now (None before writing, or if gone)."""
 
     knob: str
+    instance: str
     old: str
     effective: str | None = None
 

@@ -105,7 +105,7 @@ interface io.aitune.Helper1
 
 type Change (knob: string, instance: string, value: string, expected: ?string)
 type Part (instance: string, old: string, effective: ?string)
-type Along (knob: string, old: string, effective: ?string)
+type Along (knob: string, instance: string, old: string, effective: ?string)
 type Item (knob: string, instance: string, path: string, old: string, requested: string,
   effective: ?string, status: string, errno: ?string, note: string, undo: string, parts: []Part,
   along: []Along)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_helper import messages, plan
+from aitune_helper import kernelfs, messages, plan
 from aitune_helper.kernelfs import GONE
 from aitune_helper.knobs import KNOBS, other_half, writes
 from aitune_helper.slots import is_gone, now_or_none, turn
@@ -53,17 +53,17 @@ def settle(kernel: KernelIO, slots: Sequence[Slot]) -> tuple[Slot, ...]:
             left = slot._replace(old=now or slot.old, drifted=True)
             settled[slot.knob, slot.instance] = slot if ours else left
     for leader in [slot for slot in settled.values() if slot.drifted]:
-        for target in _followers(leader):
+        for target in _followers(kernel, leader):
             _leave(kernel, settled, target)
     return tuple(slot._replace(after=None) for slot in settled.values())
 
 
-def _followers(leader: Slot) -> Iterator[Target]:
+def _followers(kernel: KernelIO, leader: Slot) -> Iterator[Target]:
     """What belongs to whoever set `leader`: its other half, and what only comes along with it."""
     knob = KNOBS[leader.knob]
-    for name in knob.coupled:
-        if KNOBS[name] == other_half(knob) or KNOBS[name].follows:
-            yield name, leader.instance
+    for other, instance in kernelfs.coupled(kernel, knob, leader.instance):
+        if other == other_half(knob) or other.follows:
+            yield other.id, instance
 
 
 def _leave(kernel: KernelIO, settled: dict[Target, Slot], target: Target) -> None:
@@ -93,7 +93,7 @@ def put_back(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
 
 def _attempt(kernel: KernelIO, settled: Sequence[Slot]) -> dict[Target, Fate]:
     """Write once and read back, whatever fails on the way."""
-    errors = _write(kernel, sorted(settled, key=turn))
+    errors = _write(kernel, sorted(settled, key=lambda slot: turn(kernel, slot)))
     return {
         (slot.knob, slot.instance): _fate(kernel, slot, errors.get((slot.knob, slot.instance)))
         for slot in settled

@@ -28,8 +28,7 @@ def targets(kernel: KernelIO, item: Item) -> Iterator[tuple[Knob, str]]:
         yield from ((pool, part.instance) for part in item.parts)
     else:
         yield knob, item.instance
-    for coupled in knob.coupled:
-        yield KNOBS[coupled], item.instance
+    yield from kernelfs.coupled(kernel, knob, item.instance)
 
 
 def snapshot(kernel: KernelIO, items: Sequence[Item]) -> tuple[Slot, ...]:
@@ -55,13 +54,13 @@ def snapshot(kernel: KernelIO, items: Sequence[Item]) -> tuple[Slot, ...]:
     return tuple(slots.values())
 
 
-def turn(slot: Slot) -> tuple[int, bool, int]:
+def turn(kernel: KernelIO, slot: Slot) -> tuple[int, int, bool, int]:
     """When a slot is put back: by the table's order, the last item first.
 
     Of two knobs that say one thing the half that was 0 comes after the other, which sets it.
     """
     is_zero_half = other_half(KNOBS[slot.knob]) is not None and slot.old == "0"
-    return plan.rank(slot.knob, slot.old), is_zero_half, -slot.item
+    return (*plan.order(kernel, slot.knob, slot.instance, slot.old), is_zero_half, -slot.item)
 
 
 def is_gone(kernel: KernelIO, slot: Slot) -> bool:
@@ -97,7 +96,7 @@ def restored_with(
     taken = {(item.knob, item.instance) for item in others}
     for item in others:
         if item.requested != item.old:
-            coupled = ((KNOBS[name], item.instance) for name in KNOBS[item.knob].coupled)
+            coupled = kernelfs.coupled(kernel, KNOBS[item.knob], item.instance)
             taken |= {(knob.id, instance) for knob, instance in coupled if knob.follows}
     reached = {(knob.id, instance) for knob, instance in targets(kernel, leader)} - taken
     return tuple(slot for slot in slots if (slot.knob, slot.instance) in reached)

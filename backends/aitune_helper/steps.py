@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import messages, plan, shortfall
+from aitune_helper import kernelfs, messages, plan, shortfall
 from aitune_helper.kernelfs import GONE
 from aitune_helper.knobs import KNOBS, Knob, other_half, writes
 from aitune_helper.slots import now_or_none, turn
@@ -74,7 +74,7 @@ def bring(
         on_step(as_it_stands(kernel, item))
 
     status = messages.UNCHANGED
-    for slot in sorted(slots, key=turn):
+    for slot in sorted(slots, key=lambda slot: turn(kernel, slot)):
         part = item._replace(
             knob=slot.knob, instance=slot.instance, old=slot.old, requested=slot.old, parts=()
         )
@@ -132,12 +132,13 @@ def write_item(
                 break
             on_step(_read_parts(kernel, item._replace(effective=now)))
     except OSError as error:
-        status = messages.VANISHED if error.errno in GONE else messages.FAILED
+        # A word that the kernel does not find is ENOENT too: the compressor of zswap.
+        gone = error.errno in GONE and not kernelfs.exists(kernel, knob, item.instance)
         return _read_parts(
             kernel,
             item._replace(
                 effective=_now_or_none(kernel, knob, item.instance),
-                status=status,
+                status=messages.VANISHED if gone else messages.FAILED,
                 errno=plan.error_name(error),
                 note=f"the kernel refused: {error.strerror}",
             ),
@@ -183,7 +184,7 @@ def _read_parts(kernel: KernelIO, item: Item) -> Item:
             for part in item.parts
         ),
         along=tuple(
-            other._replace(effective=_now_or_none(kernel, KNOBS[other.knob], item.instance))
+            other._replace(effective=_now_or_none(kernel, KNOBS[other.knob], other.instance))
             for other in item.along
         ),
     )

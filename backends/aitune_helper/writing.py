@@ -70,7 +70,7 @@ class Writing:
     def _write_items(self) -> None:
         """Write one item after another; the record goes before each write and follows it."""
         items = self._record.trial.items
-        for done, index in enumerate(arms.write_order(items), 1):
+        for done, index in enumerate(arms.write_order(self._kernel, items), 1):
             item = self._write_item(index, done)
             self._take(index, item)
             self._renew()

@@ -115,11 +115,11 @@ def along(knob: str, old: str, now: str | None, *others: Along) -> Item:
 
 
 def test_of_two_halves_of_a_limit_the_one_that_counted_is_written(demo: DemoMachine) -> None:
-    size = along("vm.dirty_bytes", "0", "1073741824", Along("vm.dirty_ratio", "20", "0"))
+    size = along("vm.dirty_bytes", "0", "1073741824", Along("vm.dirty_ratio", "", "20", "0"))
     demo.kernel.write("/proc/sys/vm/dirty_bytes", "1073741824")
     todo = undo.plan_undo(demo.host, undo.of_trial(make_trial(size)))
     assert todo.changes == (Change("vm.dirty_ratio", "", "20", "0"),)
-    neither = size._replace(along=(Along("vm.dirty_ratio", "0", "0"),))
+    neither = size._replace(along=(Along("vm.dirty_ratio", "", "0", "0"),))
     todo = undo.plan_undo(demo.host, undo.of_trial(make_trial(neither)))
     assert todo.changes == (Change("vm.dirty_bytes", "", "0", "1073741824"),)
 
@@ -127,7 +127,8 @@ def test_of_two_halves_of_a_limit_the_one_that_counted_is_written(demo: DemoMach
 def test_what_moves_along_goes_back_with_what_moved_it_and_not_without(
     demo: DemoMachine,
 ) -> None:
-    moved = along("block.scheduler", "none", "mq-deadline", Along("block.nr_requests", "64", "256"))
+    requests = Along("block.nr_requests", "nvme0n1", "64", "256")
+    moved = along("block.scheduler", "none", "mq-deadline", requests)
     trial = make_trial(moved._replace(instance="nvme0n1"))
     queue = "/sys/block/nvme0n1/queue/"
     demo.kernel.write(queue + "scheduler", "mq-deadline")
@@ -146,7 +147,8 @@ def test_what_moves_along_goes_back_with_what_moved_it_and_not_without(
 
 
 def test_a_value_moved_along_first_and_set_later_goes_back_to_the_first(demo: DemoMachine) -> None:
-    moved = along("block.scheduler", "none", "mq-deadline", Along("block.nr_requests", "64", "256"))
+    requests = Along("block.nr_requests", "nvme0n1", "64", "256")
+    moved = along("block.scheduler", "none", "mq-deadline", requests)
     later = along("block.nr_requests", "256", "32")
     trials = [
         make_trial(item._replace(instance="nvme0n1"))._replace(id=f"{number:032x}", number=number)

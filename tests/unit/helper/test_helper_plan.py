@@ -23,7 +23,7 @@ def why(*changes: tuple[str, str, str], kernel: FakeKernel | None = None) -> str
     [
         (("vm.nonesuch", "", "1"), "there is no knob"),
         (("block.iosched.read_expire", "sda", "1"), "there is no knob"),
-        (("vm.min_free_kbytes", "", "1"), "there is no knob"),
+        (("vm.min_free_kbytes", "", "1"), "takes 1024 to"),
         (("vm.swappiness", "", "201"), "takes 0 to 200"),
         (("vm.swappiness", "node0", "1"), "has no instances"),
         (("hugepages.2048kB", "node7", "1"), "only: node0, node1"),
@@ -260,11 +260,11 @@ def test_an_item_says_what_moves_along_and_why_its_undo_is_not_exact() -> None:
     ]
     items = {item.knob: item for item in make_plan(kernel, changes).items}
     assert items["block.scheduler"].along == (
-        Along("block.nr_requests", "128"),
-        Along("block.iosched.read_lat_nsec", "7"),
-        Along("block.read_ahead_kb", "512"),
+        Along("block.nr_requests", "sda", "128"),
+        Along("block.iosched.read_lat_nsec", "sda", "7"),
+        Along("block.read_ahead_kb", "sda", "512"),
     )
-    assert items["vm.overcommit_kbytes"].along == (Along("vm.overcommit_ratio", "50"),)
+    assert items["vm.overcommit_kbytes"].along == (Along("vm.overcommit_ratio", "", "50"),)
     assert items["hugepages.2048kB"].undo == "best effort"
     assert "fragments" in items["hugepages.2048kB"].note
     assert (items["vm.swappiness"].undo, items["vm.swappiness"].note) == ("exact", "")

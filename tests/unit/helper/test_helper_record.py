@@ -370,6 +370,7 @@ def test_changes_and_plan_agree_on_the_order(bench: Bench) -> None:
         [Change("block.read_ahead_kb", "sda", "64"), Change("block.scheduler", "sda", "kyber")],
     )
     found = slots.snapshot(bench.kernel, made.items)
-    assert [slot.knob for slot in sorted(found, key=slots.turn)] == [
+    in_turn = sorted(found, key=lambda slot: slots.turn(bench.kernel, slot))
+    assert [slot.knob for slot in in_turn] == [
         "block.scheduler", "block.nr_requests", "block.read_ahead_kb",
     ]  # fmt: skip
