@@ -26,6 +26,7 @@ from aitune_tui.words import clock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aitune_backends.findings.finding import Finding
     from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import Trial
     from aitune_tui.board import Board
@@ -92,6 +93,24 @@ class Changing:
             self.plan()
         else:
             app.note("info", f"The machine is as profile {profile.name} wants it.")
+
+    def stage_fix(self, finding: Finding, *, plan: bool) -> None:
+        """Stage what mends a finding, or take it back; or stage it and open the plan."""
+        from aitune_backends.changes import ChangeError, expand
+
+        app = self._app
+        try:
+            wanted = expand(app.machine.host, finding.fix)
+        except ChangeError as error:
+            app.note("info", str(error))
+            return
+        values = [(Target(c.knob, c.instance), c.value) for c in wanted]
+        if not plan and all(app.state.staged.get(target) == value for target, value in values):
+            app.set_state(rules.unstage(app.state, (target for target, _ in values)))
+            return
+        app.set_state(rules.stage(app.state, values))
+        if plan:
+            self.plan()
 
     def edit(self, selection: Selection, then: Callable[[], None] | None = None) -> None:
         """Choose another value; `then` is called when one was staged."""

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from aitune_backends.hugepage_users import HugePageUsers, Watch
     from aitune_backends.machine import Machine
     from aitune_backends.public_state import PublicFile
-    from aitune_backends.readings import Sample
+    from aitune_backends.readings import LoadSeen, Sample
     from aitune_backends.sampler import Sampler
     from aitune_backends.setting_watch import SettingWatch
     from aitune_helper.messages import PublicState
     from aitune_tui.selection import Selection
 
 SURVEY_SECONDS = 5.0
+# What is no setting changes seldom, and costs more to look over.
+DIAGNOSIS_SECONDS = 60.0
 
 
 class Looker:
@@ -66,6 +68,7 @@ class Looker:
         self._passed = clock()
         self._next_survey = float("-inf")
         self._again = False
+        self._loads: tuple[LoadSeen, ...] = ()
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -78,6 +81,7 @@ class Looker:
         again, self._again = self._again, False
         self._let_time_pass()
         sample = self._sample(refresh=again)
+        self._loads = sample.loads
         link = self._machine.link
         self._post(events.SampleTaken(sample, link.state() if link is not None else None))
         moved = self._moved(sample)
@@ -158,10 +162,10 @@ class Looker:
         self._passed = now
 
     def diagnose(self) -> None:
-        """Look up what this machine cannot do."""
+        """Look the machine over: what is wrong with it, and what it cannot do."""
         from aitune_backends.doctor import findings  # nothing on the first screen needs it
 
-        self._post(events.FindingsMade(findings(self._machine)))
+        self._post(events.FindingsMade(findings(self._machine, self._loads)))
 
     def set_goal(self, goal: str) -> None:
         """Judge by another goal, at once."""
@@ -192,14 +196,15 @@ class Looker:
             self._settings.close()
 
     def _run(self) -> None:
-        diagnosed = False
+        due = float("-inf")
         while not self._stopping:
             began = self._clock()
             self._wake.clear()
+            hurried = self._again
             try:
                 self.look()
-                if not diagnosed:
-                    diagnosed = True
+                if hurried or began >= due:
+                    due = began + DIAGNOSIS_SECONDS
                     self.diagnose()
             except Exception as error:  # noqa: BLE001 - a fault here must not freeze the screen
                 self._post(events.LookFailed(f"Reading failed: {type(error).__name__}: {error}."))

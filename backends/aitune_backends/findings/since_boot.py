@@ -96,8 +96,8 @@ def judge(counted: Counted) -> Iterator[Finding]:
         if counted.watermark is not None and 0 < counted.watermark < _MORE_WATERMARK:
             fix = (Wanted("vm.watermark_scale_factor", None, str(_MORE_WATERMARK)),)
             hint = (
-                f"Test it with your load: the kernel then begins to free memory "
-                f"{_MORE_WATERMARK / 100:g} % of it earlier, now {counted.watermark / 100:g} %."
+                "Test it with your load: the marks between which the kernel frees memory then lie "
+                f"{_MORE_WATERMARK / 100:g} % of memory apart, now {counted.watermark / 100:g} %."
             )
         yield Finding(
             "allocation-stalls",

@@ -1,11 +1,11 @@
-"""Pages 6 and 7: what was changed here and how to take it back; what this machine cannot do."""
+"""Page 6: what was changed here, and how to take it back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.message import Message
 
 from aitune_tui import present_changes, present_settings, sentences
@@ -91,28 +91,3 @@ class ChangesPage(Page):
     @on(ChangesList.Chosen)
     def _chosen(self, event: ChangesList.Chosen) -> None:
         self.post_message(self.UndoAsked(event.key))
-
-
-class DoctorPage(Page):
-    """What works here, what does not, and what would change that."""
-
-    key: ClassVar[str] = "7"
-
-    def compose(self) -> ComposeResult:
-        """One panel that scrolls."""
-        text = VerticalScroll(TextBlock(id="findings"), can_focus=True, id="findings-scroll")
-        yield Panel("7", "Doctor", text, id="doctor-panel")
-
-    def show(self, view: View) -> None:
-        """Draw one moment."""
-        self.query_one("#findings", TextBlock).show(present_changes.findings(view))
-        right = present_changes.findings_word(view.state)
-        self.query_one(Panel).head(right=right)
-
-    def hints(self, view: View, focused: Widget | None) -> tuple[KeyHint, ...]:
-        """It only scrolls; `w` is added for every page where there is something to connect."""
-        return (KeyHint("↑↓", "scroll"),)
-
-    def home(self) -> Widget | None:
-        """The text."""
-        return self.query_one("#findings-scroll")
