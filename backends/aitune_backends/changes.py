@@ -17,7 +17,7 @@ from aitune_backends.foreign import clean
 from aitune_backends.probes.numbers import parse_cpu_list
 from aitune_helper import knobs, plan
 from aitune_helper.kernelfs import has_total, instances
-from aitune_helper.knobs import KNOBS, POOLS, Knob
+from aitune_helper.knobs import KNOBS, Knob
 from aitune_helper.messages import Change
 
 if TYPE_CHECKING:
@@ -29,6 +29,14 @@ _NODES_WITH_CORES = "/sys/devices/system/node/has_cpu"
 _LONGEST_SHOWN = 60
 _MOST_LISTED = 8
 _LONGEST_NUMBER = 20  # no kernel prints more digits; a damaged capture may
+
+_EXAMPLES = {
+    knobs.NODE: "node0",
+    knobs.POLICY: "policy0",
+    knobs.DISK: "nvme0n1",
+    knobs.CPU: "cpu0",
+    knobs.SIZE: "64kB",
+}
 
 AT_LEAST = "at least"
 AT_MOST = "at most"
@@ -96,14 +104,16 @@ def find_knob(name: str) -> Knob:
     """The offered knob of that id.
 
     Raises:
-        ChangeError: There is none; the sentence names those that are offered.
+        ChangeError: There is none; the sentence names the nearest ones.
     """
     knob = KNOBS.get(name)
     if knob is not None and knob.offered:
         return knob
-    others = [known for known in offered_knobs() if known not in POOLS]
-    pools = [f"{pool} and other sizes" for pool in POOLS if pool == "hugepages.2048kB"]
-    raise ChangeError(f'No knob is called "{shown(name)}"; there are {", ".join(others + pools)}.')
+    import difflib  # only for a name that is misspelt
+
+    near = difflib.get_close_matches(name[:_LONGEST_SHOWN], offered_knobs(), n=3)
+    hint = f"near it are {', '.join(near)}" if near else "`aitune-tui status` lists them all"
+    raise ChangeError(f'No knob is called "{shown(name)}"; {hint}.')
 
 
 def parse_target(text: str) -> tuple[Knob, str | None]:
@@ -119,9 +129,9 @@ def parse_target(text: str) -> tuple[Knob, str | None]:
     if knob.scope == knobs.GLOBAL:
         raise ChangeError(f"{knob.id} is one setting of the whole machine; leave out @.")
     if not instance or not knobs.instance_is_well_formed(knob, instance):
-        example = {knobs.NODE: "node0", knobs.POLICY: "policy0"}.get(knob.scope, "nvme0n1")
+        example = f"{knob.id}@{_EXAMPLES[knob.scope]}"
         raise ChangeError(
-            f'"{shown(instance)}" names no {knob.scope}; write {knob.id}@{example}, for instance.'
+            f'"{shown(instance)}" names no {knob.scope}; write {example}, for instance.'
         )
     return knob, instance
 

@@ -82,11 +82,13 @@ class Changing:
         app = self._app
         try:
             profile = profiles.load(name)
-            wanted = changes.expand(app.machine.host, profile.wanted)
+            fitted = profiles.fit(app.machine.host, profile.wanted)
         except (profiles.ProfileError, changes.ChangeError) as error:
             app.note("failed", str(error))
             return
-        values = [(Target(c.knob, c.instance), c.value) for c in wanted]
+        if fitted.absent:
+            app.note("info", ". ".join(map(str, fitted.absent)) + ".")
+        values = [(Target(c.knob, c.instance), c.value) for c in fitted.changes]
         fresh = rules.clear_staged(app.state)
         app.set_state(rules.stage(fresh, values, title=f"profile {profile.name}"))
         if app.state.staged:

@@ -83,7 +83,8 @@ class Exercising:
 
             try:
                 found = profiles.load(profile)
-                plan = make_plan(app.machine.host, changes.expand(app.machine.host, found.wanted))
+                fitted = profiles.fit(app.machine.host, found.wanted)
+                plan = make_plan(app.machine.host, fitted.changes)
                 said = truths(app.machine.host, plan)
             except (profiles.ProfileError, changes.ChangeError, Refusal, OSError) as error:
                 app.post_message(events.Noted("failed", str(error)))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aitune_backends.host import Host
     from aitune_backends.profiles.parse import Profile
 
-__all__ = ["BootWord", "Imported", "Left", "LensError"]
+__all__ = ["BootWord", "Imported", "Left", "LensError", "read_file"]
 
 
 class LensError(ValueError):
@@ -61,3 +62,19 @@ class Imported:
     boot_words: tuple[BootWord, ...] = ()
     left: tuple[Left, ...] = ()
     understood: tuple[Left, ...] = ()
+
+
+def read_file(path: str, host: Host | None = None) -> Imported:
+    """Read a file of another tool, or the folder of a TuneD profile; the reader is picked.
+
+    Args:
+        path: Where it lies.
+        host: The machine that it is for; None for this one.
+
+    Raises:
+        LensError: It cannot be read, or is no file of settings.
+    """
+    from aitune_backends.host import Host
+    from aitune_backends.lens.picking import read_settings
+
+    return read_settings(path, host or Host())

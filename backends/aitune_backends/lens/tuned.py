@@ -74,7 +74,7 @@ def read_tuned(
     for unit in _merged(chain, gathered):
         gather_unit(unit, variables, gathered, read)
     title, text = chain.about.get("summary", ""), chain.about.get("description", "")
-    return gathered.result(_plain(name), title, text, chain.files[-1])
+    return gathered.result(_plain(name), title, text, chain.loaded[-1].path)
 
 
 def _plain(name: str) -> str:

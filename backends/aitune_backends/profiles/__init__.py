@@ -1,55 +1,38 @@
-"""Profiles: which there are, reading one by name or path, and comparing one with a machine."""
+"""Profiles: which there are, and reading one by name or path."""
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitune_backends.changes import ChangeError, brief_list, meant, shown, target_name
+from aitune_backends.changes import brief_list, shown
 from aitune_backends.places import user_places
+from aitune_backends.profiles.fitting import Absent, Fitted, fit
 from aitune_backends.profiles.parse import NAME, Profile, ProfileError, parse_profile
-from aitune_helper import plan
-from aitune_helper.knobs import KNOBS
+from aitune_backends.profiles.verdicts import Verdict, as_wanted, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aitune_helper.kernelfs import KernelIO
-
-__all__ = ["Profile", "ProfileError", "Verdict", "load", "names", "verify"]
+__all__ = [
+    "Absent",
+    "Fitted",
+    "Profile",
+    "ProfileError",
+    "Verdict",
+    "as_wanted",
+    "fit",
+    "load",
+    "names",
+    "verify",
+]
 
 BUILT_IN = "built in"
 _SUFFIX = ".toml"
 _LONGEST_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether one target is as a profile wants it.
-
-    Attributes:
-        knob, instance: The target.
-        wanted: The value wanted.
-        found: The value read, None where there is none.
-        ok: Whether they are the same.
-        note: Why nothing could be read, or "".
-    """
-
-    knob: str
-    instance: str
-    wanted: str
-    found: str | None
-    ok: bool
-    note: str = ""
-
-    @property
-    def target(self) -> str:
-        """The name of the target as it is typed."""
-        return target_name(self.knob, self.instance)
 
 
 def names(folders: Sequence[Path] | None = None) -> tuple[str, ...]:
@@ -81,35 +64,6 @@ def load(name_or_path: str, folders: Sequence[Path] | None = None) -> Profile:
         return _read(path)
     text = resources.files(__name__).joinpath(name_or_path + _SUFFIX).read_text(encoding="utf-8")
     return parse_profile(text, name=name_or_path, source=BUILT_IN)
-
-
-def verify(profile: Profile, kernel: KernelIO) -> tuple[Verdict, ...]:
-    """Compare a machine with a profile, target by target."""
-    named = {(want.knob, want.instance) for want in profile.wanted if want.instance is not None}
-    verdicts = []
-    for want in profile.wanted:
-        try:
-            found = meant(kernel, want)
-        except ChangeError as error:
-            verdicts.append(
-                Verdict(want.knob, want.instance or "", want.value, None, ok=False, note=str(error))
-            )
-            continue
-        verdicts += [
-            _verdict(kernel, want.knob, instance, want.value)
-            for instance in found
-            if want.instance is not None or (want.knob, instance) not in named
-        ]
-    return tuple(verdicts)
-
-
-def _verdict(kernel: KernelIO, knob: str, instance: str, value: str) -> Verdict:
-    try:
-        found = plan.reading(kernel, KNOBS[knob], instance)
-    except OSError as error:
-        reason = f"Reading {KNOBS[knob].file(instance)} failed: {(error.strerror or '').lower()}."
-        return Verdict(knob, instance, value, None, ok=False, note=reason)
-    return Verdict(knob, instance, value, found, ok=found == value)
 
 
 def _files(folders: Sequence[Path] | None) -> dict[str, Path | None]:

@@ -6,7 +6,8 @@ title = "Quiet reclaim"
 text = "Why somebody wants this."
 
 [settings]
-"vm.swappiness" = 10
+"vm.swappiness" = { value = 10, reason = "A model must not push out its own server." }
+"block.read_ahead_kb" = { value = 1024, bound = "at least" }
 "cpu.governor@policy3" = "performance"
 """
 
@@ -14,10 +15,19 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aitune_backends.changes import ChangeError, Wanted, parse_target, shown, wanted
+from aitune_backends.changes import (
+    AT_LEAST,
+    AT_MOST,
+    ChangeError,
+    Wanted,
+    parse_target,
+    shown,
+    wanted,
+)
+from aitune_backends.foreign import clean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PROFILE_KEYS = ("name", "title", "text")
 _TABLES = ("profile", "settings")
+_SETTING_KEYS = ("value", "reason", "bound")
 
 
 class ProfileError(ValueError):
@@ -68,8 +79,8 @@ def parse_profile(text: str, *, name: str, source: str) -> Profile:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{source} is no TOML: {_lower_first(str(error))}.") from None
+    except (ValueError, RecursionError) as error:
+        raise ProfileError(f"{source} is no TOML: {_why_no_toml(error)}.") from None
     _refuse_others(document, _TABLES, text, source, "table")
     about = _table(document, "profile", source)
     _refuse_others(about, _PROFILE_KEYS, text, source, "key")
@@ -91,15 +102,51 @@ def parse_profile(text: str, *, name: str, source: str) -> Profile:
     )
 
 
-def _setting(key: str, value: object, text: str, source: str) -> Wanted:
-    # A bool is an int to Python, but `true` is no value of any setting.
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ProfileError(f"{_place(text, key, source)}: {shown(key)} needs a number or a word.")
+def _setting(key: str, given: object, text: str, source: str) -> Wanted:
+    place = _place(text, key, source)
+    value, about = given, {}
+    if isinstance(given, dict):
+        value, about = given.get("value"), given
+        if "value" not in given:
+            meant = _dotted(key, given)
+            raise ProfileError(
+                f"{_place(text, meant, source)}: {shown(meant)} has no value; write "
+                f'"{shown(meant)}" = {{ value = 10, reason = "why" }}, the name in quotes.'
+            )
+        _refuse_others(about, _SETTING_KEYS, text, source, f"of {shown(key)} the key")
     try:
         knob, instance = parse_target(key)
-        return wanted(knob, instance, str(value))
-    except ChangeError as error:
-        raise ProfileError(f"{_place(text, key, source)}: {error}") from None
+        found = wanted(knob, instance, _value(value))
+    except (ChangeError, TypeError) as error:
+        said = str(error) or f"{shown(key)} needs a number or a word"
+        raise ProfileError(f"{place}: {said.rstrip('.')}.") from None
+    reason, bound = (_string(about, name, text, source, place) for name in ("reason", "bound"))
+    if bound and (bound not in (AT_LEAST, AT_MOST) or not found.value.isdecimal()):
+        raise ProfileError(
+            f'{place}: bound is "{AT_LEAST}" or "{AT_MOST}", and is said of a number only.'
+        )
+    where = f"{source}:{line}" if (line := _line(text, key)) else source
+    return replace(found, reason=" ".join(clean(reason).split()), place=where, bound=bound)
+
+
+def _value(value: object) -> str:
+    """A value as it is typed.
+
+    Raises:
+        TypeError: It is neither a number nor a word.
+    """
+    # A bool is an int to Python, but `true` is no value of any setting.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    # No setting has more digits, and Python refuses to write thousands of them.
+    return value if isinstance(value, str) else str(max(-(10**30), min(value, 10**30)))
+
+
+def _dotted(key: str, given: Mapping[str, object]) -> str:
+    """The name that was meant: TOML reads `vm.swappiness` without quotes as a table in a table."""
+    if "." in key:
+        return key
+    return ".".join((key, *list(given)[:1]))
 
 
 def _table(document: Mapping[str, object], name: str, source: str) -> Mapping[str, object]:
@@ -109,10 +156,10 @@ def _table(document: Mapping[str, object], name: str, source: str) -> Mapping[st
     return table
 
 
-def _string(about: Mapping[str, object], key: str, text: str, source: str) -> str:
+def _string(about: Mapping[str, object], key: str, text: str, source: str, place: str = "") -> str:
     value = about.get(key, "")
     if not isinstance(value, str):
-        raise ProfileError(f"{_place(text, key, source)}: {key} is a text, in quotes.")
+        raise ProfileError(f"{place or _place(text, key, source)}: {key} is a text, in quotes.")
     return value
 
 
@@ -129,11 +176,23 @@ def _refuse_others(
 
 def _place(text: str, key: str, source: str) -> str:
     """The file and, where the key is found as it stands, the line."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(rf"\s*\[?\s*[\"']?{re.escape(key)}\b", line):
-            return f"{source}, line {number}"
-    return source
+    number = _line(text, key)
+    return f"{source}, line {number}" if number else source
 
 
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+def _line(text: str, key: str) -> int:
+    """The line in which a key or a table stands, 0 where it is not found as it is."""
+    begins = re.compile(rf"\s*\[?\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]")
+    return next(
+        (number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)), 0
+    )
+
+
+def _why_no_toml(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested without end"
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return "a number in it has thousands of digits"
+    said = str(error)
+    hint = "; give each name once" if said.startswith("Cannot") else ""
+    return said[:1].lower() + said[1:] + hint

@@ -27,6 +27,8 @@ INSTANCES = {
     knobs.NODE: st.integers(0, 9999).map(lambda n: f"node{n}"),
     knobs.POLICY: st.integers(0, 99999).map(lambda n: f"policy{n}"),
     knobs.DISK: st.from_regex(r"[a-z][a-z0-9!_-]{0,31}", fullmatch=True),
+    knobs.CPU: st.integers(0, 99999).map(lambda n: f"cpu{n}"),
+    knobs.SIZE: st.integers(1, 99999).map(lambda n: f"{n}kB"),
 }
 
 
@@ -67,8 +69,8 @@ def test_any_text_is_a_change_or_one_printable_sentence(text: str) -> None:
     ("text", "says"),
     [
         ("vm.swappiness", "is no change; write knob=value"),
-        ("vm.swapiness=10", "there are vm.overcommit_memory, vm.overcommit_ratio"),
-        ("vm.min_free_kbytes=10", "No knob is called"),
+        ("vm.swapiness=10", "near it are vm.swappiness"),
+        ("block.iosched.fifo_batch=10", "No knob is called"),
         ("vm.swappiness=201", "takes 0 to 200"),
         ("vm.swappiness=", "takes a whole number"),
         ("vm.swappiness=010", "takes a whole number"),
@@ -79,7 +81,8 @@ def test_any_text_is_a_change_or_one_printable_sentence(text: str) -> None:
         ("cpu.governor=Performance", "performance, powersave"),
         ("cpu.governor@=performance", "cpu.governor@policy0"),
         ("block.scheduler@../sda=none", "names no disk"),
-        ("hugepages.3kB=1", "hugepages.2048kB and other sizes"),
+        ("thp.size_enabled@2=always", "write thp.size_enabled@64kB, for instance."),
+        ("hugepages.3kB=1", "near it are hugepages.64kB"),
     ],
 )
 def test_what_no_machine_takes(text: str, says: str) -> None:

@@ -8,15 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitune_backends import profiles
+from aitune_backends.catalogue import ENTRIES, GOALS
 from aitune_backends.changes import Wanted
+from aitune_backends.foreign import clean
 from aitune_backends.profiles import ProfileError
-from aitune_backends.profiles.export import as_shell, as_sysctl
 from aitune_backends.profiles.parse import parse_profile
+from aitune_backends.profiles.verdicts import summary
+from aitune_backends.profiles.write import as_toml, save
 from tests.unit.knowledge import made_trees
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+BUILT_IN = ("classic", "inference", "model-loading", "training")
 GOOD = """\
 [profile]
 name = "quiet"
@@ -58,14 +62,35 @@ def test_a_profile_keeps_the_order_of_its_file() -> None:
     [
         ("[settings]", "[setings]", "here.toml, line 6: table setings is not known"),
         ("title =", "titel =", "here.toml, line 3: key titel is not known"),
-        ('"vm.swappiness" = 10', '"vm.swapiness" = 10', "here.toml, line 7: No knob is called"),
+        (
+            '"vm.swappiness" = 10',
+            '"vm.swapiness" = 10',
+            'here.toml, line 7: No knob is called "vm.swapiness"; near it are vm.swappiness',
+        ),
+        ('"vm.swappiness" = 10', '"!" = 10', "`aitune-tui status` lists them all."),
         ("= 10", "= 1000", "here.toml, line 7: vm.swappiness takes 0 to 200"),
         ("= 10", "= true", "here.toml, line 7: vm.swappiness needs a number or a word."),
         ("= 10", "= 1.5", "line 7: vm.swappiness needs a number or a word."),
         ('"quiet"', '"../quiet"', 'line 2: "../quiet" is no name for a profile'),
         ('"Why."', "7", "line 4: text is a text, in quotes."),
         ('"vm.swappiness" = 10', '"vm.swappiness"', "here.toml is no TOML"),
-        ('"vm.swappiness" = 10', "vm.swappiness = 10", "needs a number or a word"),
+        (
+            '"vm.swappiness" = 10',
+            "vm.swappiness = 10",
+            'line 7: vm.swappiness has no value; write "vm.swappiness" = { value = 10',
+        ),
+        ("= 10", "= { valeu = 10 }", "line 7: vm.swappiness has no value"),
+        ("= 10", "= { value = 10, why = 1 }", "of vm.swappiness the key why is not known"),
+        ("= 10", "= { value = 10, reason = 1 }", "line 7: reason is a text, in quotes."),
+        ("= 10", '= { value = 10, bound = ">" }', 'line 7: bound is "at least" or "at most"'),
+        ('"cpu.governor" = "performance"', '"vm.swappiness" = 1', "give each name once"),
+        (
+            "= 10",
+            f"= {'9' * 5000}",
+            "here.toml is no TOML: a number in it has thousands of digits.",
+        ),
+        ("= 10", f"= 0x{'f' * 5000}", "line 7: vm.swappiness takes a whole number from 0"),
+        ("= 10", f"= {'[' * 30000}", "here.toml is no TOML: it is nested without end."),
         ("policy3", "node0", 'line 9: "node0" names no policy'),
     ],
 )
@@ -94,6 +119,16 @@ def test_any_text_is_a_profile_or_a_sentence(text: str) -> None:
     assert sentence.endswith(".")
 
 
+def test_a_value_may_have_a_reason_and_a_bound() -> None:
+    given = '= { value = 10, reason = "A  model\\u001b[2J", bound = "at most" }'
+    want = parse(GOOD.replace("= 10", given)).wanted[0]
+    assert (want.value, want.bound, want.place) == ("10", "at most", "here.toml:7")
+    assert want.reason == "A model?[2J"
+    assert [want.is_met_by(value) for value in ("9", "10", "11", "x", "9" * 30)] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+
+
 def test_names_come_from_folders_and_nobody_takes_a_built_in_one(tmp_path: Path) -> None:
     own, machine = tmp_path / "own", tmp_path / "machine"
     for folder in (own, machine):
@@ -103,7 +138,7 @@ def test_names_come_from_folders_and_nobody_takes_a_built_in_one(tmp_path: Path)
         (folder / "Bad Name.toml").write_text(GOOD)
         (folder / "notes.txt").write_text(GOOD)
     folders = (own, machine)
-    assert profiles.names(folders) == ("classic", "quiet")
+    assert profiles.names(folders) == (*BUILT_IN, "quiet")
     assert profiles.load("quiet", folders).title == "own"
     assert profiles.load("classic", folders).source == "built in"
 
@@ -137,41 +172,127 @@ def test_a_path_is_read_where_it_is(tmp_path: Path) -> None:
 def test_comparing_a_machine_with_a_profile(tmp_path: Path) -> None:
     host = made_trees.two_nodes(tmp_path)
     verdicts = profiles.verify(parse(GOOD), host)
-    found = {verdict.target: (verdict.wanted, verdict.found, verdict.ok) for verdict in verdicts}
+    found = {each.target: (each.wanted, each.found, each.state) for each in verdicts}
     assert found == {
-        "vm.swappiness": ("10", "60", False),
-        "cpu.governor@policy0": ("performance", "performance", True),
-        "cpu.governor@policy1": ("performance", "performance", True),
-        "cpu.governor@policy2": ("performance", "powersave", False),
-        "cpu.governor@policy3": ("powersave", "powersave", True),
-        "block.scheduler@nvme0n1": ("none", "none", True),
-        "block.scheduler@nvme1n1": ("none", "none", True),
-        "block.scheduler@nvme2n1": ("none", "none", True),
-        "block.scheduler@sda": ("none", "mq-deadline", False),
+        "vm.swappiness": ("10", "60", "inert"),
+        "cpu.governor@policy0": ("performance", "performance", "ok"),
+        "cpu.governor@policy1": ("performance", "performance", "ok"),
+        "cpu.governor@policy2": ("performance", "powersave", "differs"),
+        "cpu.governor@policy3": ("powersave", "powersave", "ok"),
+        "block.scheduler@nvme0n1": ("none", "none", "ok"),
+        "block.scheduler@nvme1n1": ("none", "none", "ok"),
+        "block.scheduler@nvme2n1": ("none", "none", "ok"),
+        "block.scheduler@sda": ("none", "mq-deadline", "differs"),
     }
+    assert summary(verdicts) == "3 match, 2 differ, 1 differ without effect"
+    assert not profiles.as_wanted(verdicts)
 
 
-def test_what_a_machine_lacks_is_not_as_wanted(tmp_path: Path) -> None:
-    verdicts = profiles.verify(parse(GOOD), made_trees.host(tmp_path))
-    assert all(not verdict.ok and verdict.found is None and verdict.note for verdict in verdicts)
-
-
-def test_export_for_sysctl_d_leaves_nothing_out_in_silence() -> None:
-    classic = profiles.load("classic")
-    assert as_sysctl(classic, "hugepages.2048kB").splitlines()[1:] == [
-        "vm.overcommit_memory = 1",
-        "vm.overcommit_ratio = 90",
-        "vm.nr_hugepages = 64",
-    ]
-    other = as_sysctl(classic, "hugepages.1048576kB").splitlines()
-    assert other[-1].startswith("# hugepages.2048kB=64 is no sysctl")
-
-
-def test_export_for_the_shell_is_for_this_machine(tmp_path: Path) -> None:
+def test_a_ratio_has_an_effect_where_the_profile_brings_its_mode(tmp_path: Path) -> None:
     host = made_trees.two_nodes(tmp_path)
-    script = as_shell(parse(GOOD), host).splitlines()
-    assert script[0] == "#!/bin/sh"
-    assert "sudo sysctl -w vm.swappiness=10" in script
-    assert script[-1] == "echo none | sudo tee /sys/block/sda/queue/scheduler"
-    nothing = as_shell(parse(GOOD), made_trees.host(tmp_path / "empty"))
-    assert all(line.startswith(("#", "set -eu")) for line in nothing.splitlines())
+    for mode, state in (("1", "inert"), ("2", "differs")):
+        wanted = f'[settings]\n"vm.overcommit_memory" = {mode}\n"vm.overcommit_ratio" = 90'
+        assert profiles.verify(parse(wanted), host)[1].state == state
+
+
+def test_a_bound_is_met_by_more(tmp_path: Path) -> None:
+    host = made_trees.host(tmp_path, made_trees.disk("nvme0n1", read_ahead=8192))
+    for bound, state in (("at least", "ok"), ("at most", "differs"), ("", "differs")):
+        wanted = f'"block.read_ahead_kb" = {{ value = 4096, bound = "{bound}" }}'
+        profile = parse(f"[settings]\n{wanted}")
+        assert [each.state for each in profiles.verify(profile, host)] == [state]
+        value = profiles.fit(host, profile.wanted).changes[0].value
+        assert value == ("8192" if state == "ok" else "4096")
+
+
+def test_what_a_machine_lacks_is_absent_and_passes_beside_something_else(tmp_path: Path) -> None:
+    verdicts = profiles.verify(parse(GOOD), made_trees.host(tmp_path / "empty"))
+    assert {each.state for each in verdicts} == {"absent"}
+    assert all(each.found is None and each.why.endswith(".") for each in verdicts)
+    assert not profiles.as_wanted(verdicts)
+    some = made_trees.host(tmp_path / "some", made_trees.sysctls(swappiness="10"))
+    verdicts = profiles.verify(parse(GOOD), some)
+    assert summary(verdicts) == "1 match, 3 do not exist here"
+    assert profiles.as_wanted(verdicts)
+    assert not profiles.as_wanted(verdicts, strict=True)
+
+
+def test_a_profile_is_applied_as_far_as_the_machine_has_it(tmp_path: Path) -> None:
+    host = made_trees.host(tmp_path, made_trees.sysctls(), made_trees.meminfo())
+    fitted = profiles.fit(host, parse(GOOD).wanted)
+    assert [str(change[:3]) for change in fitted.changes] == ["('vm.swappiness', '', '10')"]
+    assert [str(each).partition(":")[0] for each in fitted.absent] == [
+        "cpu.governor=performance is left out",
+        "cpu.governor@policy3=powersave is left out",
+        "block.scheduler=none is left out",
+    ]
+
+
+def test_one_instance_that_does_not_take_the_value_is_left_out_alone(tmp_path: Path) -> None:
+    few = made_trees.disk("nvme0n1"), made_trees.disk("nvme1n1")
+    limits = {
+        f"/sys/block/nvme{number}n1/queue/{name}": str(value)
+        for number, most in ((0, 512), (1, 128))
+        for name, value in (("max_sectors_kb", 64), ("max_hw_sectors_kb", most))
+    }
+    host = made_trees.host(tmp_path, *few, limits)
+    fitted = profiles.fit(host, parse('[settings]\n"block.max_sectors_kb" = 256').wanted)
+    assert [change.instance for change in fitted.changes] == ["nvme0n1"]
+    assert [each.want.instance for each in fitted.absent] == ["nvme1n1"]
+    assert "at most 128" in fitted.absent[0].why
+
+
+# What a built-in profile wants though the catalogue advises no value: each with the reason.
+NOT_ADVISED = {
+    ("inference", "cpu.idle_latency"): "costs power always: worth it only while serving",
+    ("training", "vm.dirty_bytes"): "which amount fits depends on memory and disk",
+    ("training", "vm.dirty_background_bytes"): "which amount fits depends on memory and disk",
+}
+
+
+@pytest.mark.parametrize("name", GOALS)
+def test_a_built_in_profile_wants_what_the_catalogue_advises(name: str) -> None:
+    profile = profiles.load(name)
+    for want in profile.wanted:
+        entry = ENTRIES[want.knob]
+        assert want.reason, want
+        assert want.instance is None
+        if (name, want.knob) in NOT_ADVISED:
+            assert entry.advice[name] is None
+            continue
+        assert entry.stars >= 2
+        assert want.value == entry.advice[name] or entry.is_as_good(want.value), want
+    assert "Nothing here is promised" in profile.text
+
+
+def test_a_profile_that_is_written_reads_the_same(tmp_path: Path) -> None:
+    for name in BUILT_IN:
+        profile = profiles.load(name)
+        path = save(profile, tmp_path / "new" / "folder", force=False)
+        again = profiles.load(str(path))
+        assert (again.name, again.title, again.wanted) == (name, profile.title, profile.wanted)
+        assert [w.reason for w in again.wanted] == [w.reason for w in profile.wanted]
+
+
+@given(st.text(), st.text())
+def test_any_text_can_be_a_reason(title: str, reason: str) -> None:
+    want = Wanted("vm.swappiness", None, "10", " ".join(clean(reason).split()))
+    title = " ".join(title.split())
+    made = profiles.Profile("any", title or "any", "", (want,), "here")
+    again = parse_profile(as_toml(made), name="other", source="here")
+    assert (again.name, again.title) == ("any", made.title)
+    assert (again.wanted, again.wanted[0].reason) == ((want,), want.reason)
+
+
+def test_a_file_that_is_there_is_not_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    profile = profiles.load("classic")
+    path = save(profile, tmp_path, force=False)
+    path.write_text("mine")
+    with pytest.raises(ProfileError, match=r"is there already; --force replaces it"):
+        save(profile, tmp_path, force=False)
+    assert path.read_text() == "mine"
+    save(profile, tmp_path, force=True)
+    assert profiles.load(str(path)).wanted == profile.wanted
+    assert [each.name for each in tmp_path.iterdir()] == ["classic.toml"]
+    with pytest.raises(ProfileError, match="cannot be written: file exists"):
+        save(profile, path, force=False)

@@ -88,6 +88,8 @@ def propose(
 ) -> Proposal:
     """Check what was asked for, and plan it without any rights.
 
+    What of a profile does not exist on this machine is left out, with a warning of the plan.
+
     Raises:
         Failure: It names no knob, instance or value of this machine, or is refused; status 2.
     """
@@ -102,13 +104,18 @@ def propose(
             from aitune_backends import profiles
 
             loaded = profiles.load(profile)
-            title, wanted = f"profile {loaded.name}", loaded.wanted
+            fitted = profiles.fit(machine.host, loaded.wanted)
+            title, changes = f"profile {loaded.name}", fitted.changes
+            left_out = tuple(str(absent) for absent in fitted.absent)
         else:
-            title, wanted = "", tuple(parse_change(text) for text in texts)
-        changes = expand(machine.host, wanted)
+            wanted = tuple(parse_change(text) for text in texts)
+            title, changes, left_out = "", expand(machine.host, wanted), ()
     except ValueError as error:  # ChangeError, ProfileError: each is one sentence
         fail(USAGE, "change", str(error))
-    return plan_changes(machine, changes, title, force=force)
+    if not changes:
+        fail(USAGE, "change", f"Nothing of {title} can be set here.", f"{'; '.join(left_out)}.")
+    made = plan_changes(machine, changes, title, force=force)
+    return made._replace(plan=made.plan._replace(warnings=(*left_out, *made.plan.warnings)))
 
 
 def plan_changes(

@@ -2,65 +2,76 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from aitune_tui.cli.common import (
     DONE,
     NOT_AS_WANTED,
-    USAGE,
     Options,
     echo,
     emit_json,
-    fail,
     open_machine,
     pass_options,
-    table,
 )
+from aitune_tui.cli.verdict_table import opened, verdict_json, verdict_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aitune_backends.lens import Imported
+    from aitune_backends.profiles import Verdict
 
 
 @click.command(name="verify")
-@click.option("--profile", "name", required=True, metavar="NAME", help="A profile's name or file.")
+@click.option(
+    "--profile",
+    "name",
+    required=True,
+    metavar="NAME",
+    help="A profile's name or file, tuned:NAME, or a file that `profiles import` reads.",
+)
+@click.option("--strict", is_flag=True, help="Exit 1 also for what is absent or without effect.")
 @pass_options
 @click.pass_context
-def command(ctx: click.Context, options: Options, name: str) -> None:
-    """Compare the machine with a profile; exit 1 where it differs."""
-    from aitune_backends import profiles
+def command(ctx: click.Context, options: Options, name: str, strict: bool) -> None:
+    """Compare the machine with a profile, setting by setting.
 
-    try:
-        profile = profiles.load(name)
-    except profiles.ProfileError as error:
-        fail(USAGE, "profile", str(error))
+    Exit status 0 where it is as wanted, 1 where a setting differs or cannot be read. What the
+    machine does not have (absent), and what differs but can have no effect there (inert), is
+    named and passes, unless all of it is absent: applying the profile would leave the first out
+    and gain nothing by the second. --strict lets nothing pass.
+    """
+    from aitune_backends.profiles.verdicts import as_wanted, verify
+
     with open_machine(options) as machine:
-        verdicts = profiles.verify(profile, machine.host)
-    differing = [verdict for verdict in verdicts if not verdict.ok]
+        found = opened(name, machine.host)
+        verdicts = verify(found.profile, machine.host)
+    passed = as_wanted(verdicts, strict=strict)
     if options.json:
-        listed = [
-            {
-                "knob": verdict.knob,
-                "instance": verdict.instance,
-                "wanted": verdict.wanted,
-                "found": verdict.found,
-                "ok": verdict.ok,
-                "note": verdict.note,
-            }
-            for verdict in verdicts
-        ]
-        emit_json("verify", {"profile": profile.name, "ok": not differing, "targets": listed})
+        body = {"profile": found.profile.name, "ok": passed, "summary": _summary(verdicts)}
+        targets = [verdict_json(verdict) for verdict in verdicts]
+        emit_json("verify", {**body, "targets": targets, "not_compared": _others(found)})
     else:
-        rows = [
-            (
-                verdict.target,
-                verdict.wanted,
-                verdict.found if verdict.found is not None else "–",
-                "as wanted" if verdict.ok else "differs",
-                verdict.note,
+        if verdicts:
+            echo(verdict_table(verdicts))
+        word = "as wanted" if passed else "not as wanted"
+        echo(f"\nProfile {found.profile.name}: {_summary(verdicts)}. This is {word}.")
+        if _others(found):
+            echo(
+                f"{_others(found)} lines or boot words of it are not compared: "
+                f"`aitune-tui profiles import {name}` lists them."
             )
-            for verdict in verdicts
-        ]
-        echo(table(("SETTING", "WANTED", "FOUND", "", "NOTE"), rows))
-        echo(
-            f"{len(differing)} of {len(verdicts)} differ from profile {profile.name}."
-            if differing
-            else f"All {len(verdicts)} are as profile {profile.name} wants them."
-        )
-    ctx.exit(NOT_AS_WANTED if differing else DONE)
+    ctx.exit(DONE if passed else NOT_AS_WANTED)
+
+
+def _summary(verdicts: Sequence[Verdict]) -> str:
+    from aitune_backends.profiles.verdicts import summary
+
+    return summary(verdicts)
+
+
+def _others(found: Imported) -> int:
+    """How many lines and words are no settings of this tool."""
+    return len(found.left) + len(found.boot_words)

@@ -1,0 +1,122 @@
+"""Which reader a file of settings is for, by its name and then by what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aitune_backends.changes import shown
+from aitune_backends.host import Host
+from aitune_backends.lens import Imported, LensError
+from aitune_backends.lens.tuned import FILE, FOLDERS, read_tuned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TUNED = "tuned:"
+_LONGEST_BYTES = 1 << 18
+_MACHINE = ("/proc/", "/sys/")
+# Blanks are said one by one: what also takes line feeds would be tried over and over.
+_HEADING = re.compile(r"^[ \t]*\[[\w.-]+\][ \t\r]*$", re.MULTILINE)
+_TMPFILES = re.compile(r"^[wf][+!=~^-]*[ \t]+/(?:sys|proc)/", re.MULTILINE)
+_ASSIGNMENT = re.compile(r"^[ \t]*-?[\w./*-]+[ \t]*=", re.MULTILINE)
+_SYSCTL = re.compile(r"[ \t]*-?[\w*-]+[./][\w./*-]*[ \t]*=[ \t]*\S+[ \t]*")
+
+
+def open_settings(name: str, host: Host) -> Imported:
+    """Read a profile of ours or settings of another tool.
+
+    Args:
+        name: A profile's name; the path of a file, or of the folder of a TuneD profile; or
+            `tuned:NAME`, a TuneD profile of the machine.
+        host: The machine that it is for.
+
+    Raises:
+        LensError, ProfileError: There is no such thing, or it cannot be read.
+    """
+    if name.startswith(TUNED):
+        return read_tuned(host.read, name.removeprefix(TUNED), names=host.names)
+    path = Path(name)
+    if ("/" in name or path.suffix) and path.suffix != ".toml":
+        return read_settings(name, host)
+    from aitune_backends import profiles
+
+    return Imported(profiles.load(name))
+
+
+def read_settings(name: str, host: Host) -> Imported:
+    """Read a file of another tool, or the folder of a TuneD profile.
+
+    Args:
+        name: Its path on this machine.
+        host: The machine that it is for: whose disks a pattern means, what it offers.
+
+    Raises:
+        LensError: It cannot be read, or is no file of settings.
+    """
+    path = Path(os.path.abspath(name))  # noqa: PTH100  its links are kept: they are its name
+    if path.is_dir():
+        path /= FILE
+    text = _text(path)
+    if path.name == FILE or _HEADING.search(text):
+        folders = (str(path.parent.parent), *FOLDERS)
+        return read_tuned(_reader(host), str(path), folders, host.names)
+    if path.suffix == ".rules":
+        from aitune_backends.lens.udev import read_udev
+
+        return read_udev(text, str(path), host)
+    if text.startswith("#!"):
+        from aitune_backends.lens.script import read_script
+
+        return read_script(text, str(path))
+    if _TMPFILES.search(text):
+        from aitune_backends.lens.tmpfiles import read_tmpfiles
+
+        return read_tmpfiles(text, str(path), host.names)
+    if _ASSIGNMENT.search(text) and not _is_cmdline(text):
+        from aitune_backends.lens.sysctl import read_sysctl
+
+        return read_sysctl(text, str(path))
+    from aitune_backends.lens.cmdline import read_cmdline
+    from aitune_backends.survey import default_pool
+
+    return read_cmdline(text, str(path), default_pool(host))
+
+
+def _is_cmdline(text: str) -> bool:
+    """Whether its lines are words of a kernel command line: none is an assignment of a sysctl."""
+    lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] not in "#;"]
+    return not any(_SYSCTL.fullmatch(line) for line in lines)
+
+
+def _reader(host: Host) -> Callable[[str], str]:
+    """Reads the profile here, and what the machine offers there."""
+    here = host if host.is_this_machine else Host()
+    return lambda path: (host if path.startswith(_MACHINE) else here).read(path)
+
+
+def _text(path: Path) -> str:
+    """The text of a regular file; how large it is is known before it is read.
+
+    Raises:
+        LensError: It cannot be read as text.
+    """
+    source = shown(str(path))
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with os.fdopen(fd, "rb") as file:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise LensError(f"{source} is no regular file.")
+            data = file.read(_LONGEST_BYTES + 1)
+    except OSError as error:
+        raise LensError(f"{source} cannot be read: {(error.strerror or '').lower()}.") from None
+    if len(data) > _LONGEST_BYTES:
+        raise LensError(f"{source} is larger than any file of settings: 256 KiB at most.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LensError(f"{source} is no text: byte {error.start} is not UTF-8.") from None
