@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aitune_backends.hugepage_users import HugeFile, HugePageUsers, HugeUser
     from aitune_backends.planner import Costs, PoolOutlook
 
+# The label of a command that is to be copied whole.
+REMOVE = ""
 HEADINGS = ("NODE", "NOW", "FREE", "AT ONCE", "AT MOST")
 _STEP_BYTES = 1 << 30  # as the helper grows a pool
 _NAMED = 6
@@ -59,7 +61,11 @@ def said(outlook: PoolOutlook) -> Iterator[tuple[str, str]]:
     if outlook.at_once is None:
         yield "At once", _not_at_once(outlook)
     else:
-        yield "At once", f"More pages that lie free as whole blocks of {size} now: an estimate."
+        yield (
+            "At once",
+            f"More pages that lie free as whole blocks of {size} now, as far as the memory guard "
+            "lets them pass: an estimate.",
+        )
     yield (
         "At most",
         f"More pages that the memory guard lets pass ({memory_text(outlook.spare)} of "
@@ -211,14 +217,16 @@ def users_said(found: HugePageUsers, outlook: PoolOutlook) -> Iterator[tuple[str
     orphans = [file for file in found.orphans if file in files]
     for file in orphans[:_NAMED]:
         yield "Orphan", orphan_text(file, certain=found.certain)
+        yield REMOVE, f"rm {quoted(file.path)}"
     if len(orphans) > _NAMED:
         yield "Orphan", f"{len(orphans) - _NAMED} more files"
     for segment in found.segments[:_NAMED]:
         yield (
             "Orphan",
             f"System V segment {segment.id}, {memory_text(segment.bytes)}: no process has it "
-            f"attached. `ipcrm -m {segment.id}` would give its pages back, if nobody needs it.",
+            "attached. Its pages come back when it is removed, if nobody needs it:",
         )
+        yield REMOVE, f"ipcrm -m {segment.id}"
     if not (users or files or found.segments):
         nobody = "No process has pages of this size mapped."
         if in_use > 0:
@@ -260,12 +268,9 @@ def file_text(file: HugeFile) -> str:
 
 
 def orphan_text(file: HugeFile, *, certain: bool) -> str:
-    """A file that nobody holds, and what would give its pages back. We never remove it."""
+    """A file that nobody holds. We never remove it."""
     who = "no process has it open or mapped" if certain else "no process that we see has it open"
-    return (
-        f"{file_text(file)}: {who}. Its pages come back when it is removed, if nobody needs it: "
-        f"`rm {quoted(file.path)}`"
-    )
+    return f"{file_text(file)}: {who}. Its pages come back when it is removed, if nobody needs it:"
 
 
 def quoted(path: str) -> str:

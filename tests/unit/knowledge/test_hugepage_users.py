@@ -181,7 +181,7 @@ def test_words_for_users_and_orphans(tmp_path: Path) -> None:
     assert "\x1b" not in text
     assert "File: /huge/kv, 8 MiB, 4 MiB of it touched, held by vl?[2Jlm (7)" in text
     assert "no process that we see has it open" in text
-    assert "`rm '/huge/o'\\''ld ?[2J'`" in text
+    assert (planner_words.REMOVE, "rm '/huge/o'\\''ld ?[2J'") in said
     assert "3 processes cannot be looked into" in text
     assert "sudo aitune-tui explain hugepages.2048kB" in text
     assert "1g" not in text, "pages of another size are told of there"

@@ -15,6 +15,7 @@ from aitune_backends.explanation import Explanation, explain
 from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
 from aitune_backends.survey import default_pool, survey
+from aitune_tui.cli import pool_outlook
 from aitune_tui.cli.common import (
     USAGE,
     Options,
@@ -53,13 +54,16 @@ def command(options: Options, knob: str) -> None:
         alias = known.means.replace("{pool}", default_pool(host))
         shown = alias if any(t.knob == alias for t in targets) else known.id
         about = explain(host, shown, instance, options.goal, targets, owners)
+        planned = pool_outlook.plan_for(host, shown)
         origin = host.label
     if instance is not None and not about.targets:
         choices = brief_list([t.instance for t in targets if t.knob == shown and t.instance])
         message = f"{known.id} has no {instance} here; there are: {choices or 'none'}."
         fail(USAGE, "instance", message)
     if options.json:
-        emit_json("explain", {**_body(about), "knob": known.id})
+        emit_json(
+            "explain", {**_body(about), "knob": known.id, "planner": pool_outlook.body(planned)}
+        )
         return
     echo(f"{target_name(known.id, instance)} · {ENTRIES[known.id].title}")
     echo()
@@ -76,6 +80,10 @@ def command(options: Options, knob: str) -> None:
         echo()
     for reason in reasons:
         echo(reason)
+    if planned is not None:
+        echo()
+        for line in pool_outlook.lines(planned):
+            echo(line)
 
 
 def _lines(about: Explanation) -> Iterator[str]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from typing import TYPE_CHECKING
 
 from aitune_backends import hugepage_users, planner, planner_words
 from aitune_backends.catalogue.huge_pages import size_text
 from aitune_helper.knobs import POOLS
-from aitune_tui.cli.common import echo, table
-from aitune_tui.cli.output import field
+from aitune_tui.cli.common import table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aitune_backends.host import Host
     from aitune_backends.hugepage_users import HugePageUsers
     from aitune_backends.planner import PoolOutlook
 
-_LABEL = 10
+_LABEL = 11
+_TEXT_WIDTH = 88  # as the rest of the page
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,17 +38,26 @@ def plan_for(host: Host, knob: str) -> Planned | None:
     return Planned(outlook, hugepage_users.read(host)) if outlook is not None else None
 
 
-def show(planned: Planned) -> None:
-    """Print the section: a table of nodes, then labelled texts."""
+def lines(planned: Planned) -> Iterator[str]:
+    """The section: a table of nodes, then labelled texts."""
     outlook = planned.outlook
-    echo(f"Planner: pages of {size_text(outlook.size_kib)}, estimated from what is free now")
-    echo()
-    echo(table(planner_words.HEADINGS, tuple(planner_words.rows(outlook))))
-    echo()
-    for label, text in planner_words.said(outlook):
-        echo(field(label, text, _LABEL))
-    for label, text in planner_words.users_said(planned.users, outlook):
-        echo(field(label, text, _LABEL))
+    yield f"Planner: pages of {size_text(outlook.size_kib)}, estimated from what is free now"
+    yield ""
+    yield table(planner_words.HEADINGS, tuple(planner_words.rows(outlook)))
+    yield ""
+    said = (*planner_words.said(outlook), *planner_words.users_said(planned.users, outlook))
+    for label, text in said:
+        if label == planner_words.REMOVE:
+            yield " " * _LABEL + text
+            continue
+        yield from textwrap.wrap(
+            text,
+            _LABEL + _TEXT_WIDTH,
+            initial_indent=label.ljust(_LABEL),
+            subsequent_indent=" " * _LABEL,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def body(planned: Planned | None) -> dict[str, object] | None:
