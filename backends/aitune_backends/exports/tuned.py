@@ -54,6 +54,10 @@ _REAPPLY = (
     "Beware: {place} sets {name} to {value}, and TuneD writes sysctl.d last (reapply_sysctl)."
 )
 
+_NO_WAY_BACK = (
+    "Beware: TuneD cannot put {name} back to 0, the kernel refuses that: write {half} then."
+)
+
 
 def render(profile: Profile, host: Host, found: Aims) -> Exported:
     """The profile's tuned.conf."""
@@ -75,7 +79,7 @@ def render(profile: Profile, host: Host, found: Aims) -> Exported:
     if gigantic:
         sections.put("bootloader", f"cmdline_{_word(name)}", f"+{' '.join(gigantic)}")
     about = [line.format(name=name) for line in _SAVE]
-    text = head(profile, *about, *_overwritten(host, found)) + sections.text()
+    text = head(profile, *about, *_overwritten(host, found), *_not_undone(found)) + sections.text()
     undo = f"tuned-adm profile {' '.join(active)}" if active else "tuned-adm off"
     every = (*found.left, *left)
     return Exported(text + tail(every), f"{undo} goes back to what was active before.", every)
@@ -181,6 +185,16 @@ def _overwritten(host: Host, found: Aims) -> list[str]:
         if aim.path.startswith(_SYSCTLS)
         for place, value in [last.get(aim.knob.id, ("", aim.value))]
         if value != aim.value
+    ]
+
+
+def _not_undone(found: Aims) -> list[str]:
+    """What TuneD cannot undo: it writes an amount's old 0, which is refused or clears the share."""
+    halves = ((aim.knob, other_half(aim.knob)) for aim in found.aims)
+    return [
+        _NO_WAY_BACK.format(name=knob.id, half=half.id)
+        for knob, half in halves
+        if half is not None and knob.unit != "%"
     ]
 
 
