@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from aitune_helper import formats, kernelfs, plan
 from aitune_helper.formats import MODULES, SYSCTL, TMPFILES, UDEV
-from aitune_helper.knobs import DISK, KNOBS, POLICY, POOLS, Knob, instance_is_well_formed, refusal
+from aitune_helper.knobs import DISK, KNOBS, POOLS, Knob, instance_is_well_formed, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,7 @@ _FREQUENCY_MODULES = frozenset(
     )
 )  # fmt: skip
 _IDENTITY_FILES = ("wwid", "device/wwid", "serial", "dm/uuid", "md/uuid")
+_POLICIES = "/sys/devices/system/cpu/cpufreq/"
 _QUEUE_PARENT = "/sys/block/{instance}/"
 _DEVICE = re.compile(r"\.\./(devices/.+)/block/[^/]+")
 
@@ -119,10 +120,10 @@ class Machine:
     def setting(self, knob_id: str, instance: str, value: str = "") -> Setting | None:
         """The line that sets one target; None where no file can."""
         knob = KNOBS[knob_id]
-        if knob_id == self.default_pool and not instance:
-            return Setting(SYSCTL, "vm.nr_hugepages", value)
-        if knob.persist == SYSCTL:
-            return Setting(SYSCTL, knob_id, value)
+        # A pool of the default size has a sysctl, which is read earlier.
+        name = knob_id if knob.persist == SYSCTL else self._other_name(knob_id)
+        if name and not instance:
+            return Setting(SYSCTL, name, value)
         if knob.persist == TMPFILES:
             return Setting(TMPFILES, knob.file(instance), value)
         match = self.disks().get(instance) if knob.persist == UDEV else None
@@ -145,14 +146,11 @@ class Machine:
         return self._disks
 
     def modules(self, instance: str, value: str, knob: Knob) -> tuple[str, ...]:
-        """The modules without which a setting of a frequency policy finds no file, or no word."""
-        if knob.scope != POLICY:
+        """The modules without which a setting of frequencies finds no file, or no word."""
+        if not knob.path.startswith(_POLICIES):
             return ()
-        try:
-            policy = f"/sys/devices/system/cpu/cpufreq/{instance}/scaling_driver"
-            driver = self._kernel.read(policy).strip().replace("-", "_")
-        except OSError:
-            driver = ""
+        policy = instance or next(iter(_listed(self._kernel, _POLICIES[:-1])), "")
+        driver = _text(self._kernel, f"{_POLICIES}{policy}/scaling_driver").replace("-", "_")
         names = [driver] + ([f"cpufreq_{value}"] if knob.id == "cpu.governor" else [])
         return tuple(
             name
@@ -187,9 +185,16 @@ class Machine:
         return formats.command_line(plan.page_bytes(pool) // 1024, item.requested, nodes)
 
     def _pool(self, item: Item) -> str:
-        if item.knob == "vm.nr_hugepages":
-            return self.default_pool if self.default_pool in POOLS else ""
-        return item.knob if item.knob in POOLS else ""
+        found = self._meant(KNOBS[item.knob])
+        return found if found in POOLS else ""
+
+    def _meant(self, knob: Knob) -> str:
+        return knob.means.replace("{pool}", self.default_pool) or knob.id
+
+    def _other_name(self, knob_id: str) -> str:
+        """The sysctl that is another name of a knob here, or ""."""
+        others = (knob for knob in KNOBS.values() if knob.means)
+        return next((knob.id for knob in others if self._meant(knob) == knob_id), "")
 
 
 def read_here(exists: Callable[[str], bool]) -> frozenset[str]:
@@ -197,6 +202,17 @@ def read_here(exists: Callable[[str], bool]) -> frozenset[str]:
     return frozenset(
         {SYSCTL} | {mechanism for mechanism, (sign, _) in _READERS.items() if exists(sign)}
     )
+
+
+def may_be_meant(knob: Knob) -> bool:
+    """Whether a sysctl is another name of a knob on some machine: of a pool, or of its surplus."""
+    meanings = (other.means for other in KNOBS.values() if other.means)
+    return any(knob.id == means.replace("{pool}", pool) for means in meanings for pool in POOLS)
+
+
+def is_of_frequencies(path: str) -> bool:
+    """Whether a line of tmpfiles.d sets what the driver of frequencies brings."""
+    return path.startswith(_POLICIES) and knob_of(TMPFILES, path) is not None
 
 
 def attribute_of(knob: Knob) -> str:

@@ -43,7 +43,7 @@ _UDEV_WHY = re.compile(r"# (queue/[a-z_]+): (.*)")
 _UDEV_ORDER = {"queue/scheduler": 0, "queue/nr_requests": 1, "queue/read_ahead_kb": 3}
 _UDEV_OTHERS = 2
 
-_POOLS = "/sys/kernel/mm/hugepages/"
+_FIRST = ("/sys/kernel/mm/hugepages/", "/sys/devices/system/cpu/intel_pstate/no_turbo")
 
 _IDENTITY_MAX = 200
 _LITERAL = re.compile(r"[A-Za-z0-9._:-]")
@@ -77,10 +77,13 @@ def parse_sysctl(text: str) -> Lines:
 def render_tmpfiles(lines: Mapping[str, Line], header: str = HEADER) -> str:
     """The file for tmpfiles.d; keys are paths below /sys.
 
-    A pool's total comes before its nodes, since the kernel spreads a total over them. The
-    alphabet has energy preferences come before governors, as they must: EBUSY under `performance`.
+    A pool's total comes before its nodes, since the kernel spreads a total over them; turbo comes
+    before the shares that it moves. The alphabet has everything else come as it must: energy
+    preferences before governors (EBUSY under `performance`), boost before the limits that it moves,
+    the most before the least (at boot the most is as high as it can be), a compressor before what
+    compresses with it.
     """
-    ordered = sorted(lines.items(), key=lambda pair: (not pair[0].startswith(_POOLS), pair[0]))
+    ordered = sorted(lines.items(), key=lambda pair: (not pair[0].startswith(_FIRST), pair[0]))
     body = "".join(
         f"\n# {plain(line.why)}\nw {path} - - - - {line.value}\n" for path, line in ordered
     )

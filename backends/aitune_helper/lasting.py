@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from aitune_helper import boot, messages, persist
-from aitune_helper.formats import MODULES, Line, Lines, plain
-from aitune_helper.knobs import KNOBS, POLICY
+from aitune_helper.formats import MODULES, SYSCTL, Line, Lines, plain
+from aitune_helper.knobs import KNOBS
 from aitune_helper.varlink import Fault
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Lasting:
                 changes[mechanism] = dict(gone)
         if names and "tmpfiles" in changes:
             rest = lines["tmpfiles"].keys() - changes["tmpfiles"].keys()
-            if not any(_of_a_policy(key) for key in rest):
+            if not any(boot.is_of_frequencies(key) for key in rest):
                 modules = self._dropins.lines(MODULES)
                 changes[MODULES] = {key: (line, None) for key, line in modules.items()}
         return {mechanism: keys for mechanism, keys in changes.items() if keys}
@@ -268,7 +268,8 @@ def _may_name(mechanism: str, names: Sequence[str]) -> bool:
     """Whether a file can hold lines of these knobs: a pool's total may have a sysctl's name."""
     knobs = [KNOBS[name.partition("@")[0]] for name in names if name.partition("@")[0] in KNOBS]
     return any(
-        knob.persist == mechanism or (knob.quantity and mechanism == "sysctl") for knob in knobs
+        knob.persist == mechanism or (mechanism == SYSCTL and boot.may_be_meant(knob))
+        for knob in knobs
     )
 
 
@@ -284,8 +285,3 @@ def _named(machine: boot.Machine, mechanism: str, key: str, names: Sequence[str]
         if setting is not None and (setting.mechanism, setting.key) == (mechanism, key):
             return True
     return False
-
-
-def _of_a_policy(path: str) -> bool:
-    knob = boot.knob_of("tmpfiles", path)
-    return knob is not None and KNOBS[knob].scope == POLICY
