@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue import ENTRIES, Meaning, moved_along, size_text
 from aitune_backends.inert import why_inert
+from aitune_backends.planner import plan_pools
+from aitune_backends.planner_words import doubts, losses, unseen
 from aitune_backends.situation import Situation, Subject, names, read_settings, read_situation
 from aitune_helper import plan
 from aitune_helper.knobs import DISK, KNOBS, POOLS, other_half
@@ -19,6 +21,8 @@ from aitune_helper.knobs import DISK, KNOBS, POOLS, other_half
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aitune_backends.host import Host
+    from aitune_backends.planner import PoolOutlook
     from aitune_helper.kernelfs import KernelIO
     from aitune_helper.messages import Item
 
@@ -52,6 +56,7 @@ class Facts:
         default_pool: The pool that `vm.nr_hugepages` is another name of, or "".
         situation: What decides whether a change has any effect, once the plan is applied.
         read_at: When the old values were read, for people, or "".
+        outlooks: What the machine's pools could become, where the plan sizes one.
     """
 
     available: int | None = None
@@ -60,6 +65,7 @@ class Facts:
     default_pool: str = ""
     situation: Situation = field(default_factory=Situation)
     read_at: str = ""
+    outlooks: tuple[PoolOutlook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class ChangeText:
     inert: bool
 
 
-def gather(kernel: KernelIO, items: Sequence[Item], *, read_at: str = "") -> Facts:
+def gather(kernel: Host, items: Sequence[Item], *, read_at: str = "") -> Facts:
     """Read what the texts of a plan need.
 
     Args:
@@ -119,7 +125,12 @@ def gather(kernel: KernelIO, items: Sequence[Item], *, read_at: str = "") -> Fac
         default_pool=memory.default_pool if memory.default_pool in KNOBS else "",
         situation=situation,
         read_at=read_at,
+        outlooks=plan_pools(kernel) if any(_is_pool(item) for item in items) else (),
     )
+
+
+def _is_pool(item: Item) -> bool:
+    return item.knob == "vm.nr_hugepages" or item.knob in POOLS
 
 
 def change_text(item: Item, facts: Facts) -> ChangeText:
@@ -187,7 +198,18 @@ def _with_pool(item: Item, facts: Facts) -> Meaning | None:
         return None
     page = plan.page_bytes(pool)
     pages = int(item.requested) - int(item.old)
-    return _growing(pages, page, facts) if pages > 0 else _shrinking(-pages, page)
+    outlook = next((each for each in facts.outlooks if each.page == page), None)
+    meaning = _growing(pages, page, facts) if pages > 0 else _shrinking(-pages, page)
+    if outlook is None or not pages:
+        return meaning
+    if pages < 0:
+        return replace(meaning, danger=" ".join((meaning.danger, *unseen(outlook))))
+    node = int(item.instance.removeprefix("node")) if item.instance else None
+    return replace(
+        meaning,
+        effect=" ".join((meaning.effect, *losses(outlook, pages))),
+        danger=" ".join((meaning.danger, *doubts(outlook, pages, node))),
+    )
 
 
 def _growing(pages: int, page: int, facts: Facts) -> Meaning:

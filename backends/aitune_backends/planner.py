@@ -153,13 +153,22 @@ class PoolOutlook:
             vmemmap=max(0, pages) * self.vmemmap_each,
         )
 
-    def boot_words(self, pages: int) -> str:
-        """The words of the kernel command line that make so many pages, spread over the nodes."""
-        numbers = [node.node for node in self.nodes]
-        if len(numbers) < 2:
+    def boot_words(self, pages: int, node: int | None = None) -> str:
+        """The words of the kernel command line that make so many pages.
+
+        Args:
+            pages: On one node, or spread over all.
+            node: The node; the others keep what they have.
+        """
+        if len(self.nodes) < 2:
             return command_line(self.size_kib, str(pages))
-        each, rest = divmod(pages, len(numbers))
-        parts = [(f"node{n}", str(each + (at < rest))) for at, n in enumerate(numbers)]
+        each, rest = divmod(pages, len(self.nodes))
+        parts = []
+        for at, here in enumerate(self.nodes):
+            share = each + (at < rest)
+            if node is not None:
+                share = pages if here.node == node else here.total
+            parts.append((f"node{here.node}", str(share)))
         return command_line(self.size_kib, str(pages), parts)
 
 

@@ -114,10 +114,7 @@ def costs(outlook: PoolOutlook, pages: int) -> Iterator[str]:
         f"{pages:,} {noun} {memory_text(cost.taken)}: available falls from "
         f"{memory_text(outlook.available)} to {memory_text(cost.available)}."
     )
-    if cost.cache:
-        yield f"At least {memory_text(cost.cache)} of page cache has to go for it."
-    if _limit_falls(outlook, cost):
-        yield f"{_limit_text(outlook, cost)}, which holds in overcommit mode 2 alone."
+    yield from losses(outlook, pages)
     yield f"{VLLM}: then up to {memory_text(cost.read_ahead)}."
     if cost.vmemmap and outlook.optimized is not None:
         saved = memory_text(cost.vmemmap)
@@ -125,6 +122,36 @@ def costs(outlook: PoolOutlook, pages: int) -> Iterator[str]:
             yield f"vm.hugetlb_optimize_vmemmap gives {saved} of it back."
         else:
             yield f"vm.hugetlb_optimize_vmemmap=1, set before, would give {saved} of it back."
+
+
+def losses(outlook: PoolOutlook, pages: int) -> Iterator[str]:
+    """What else than available memory `pages` more take: page cache, and what may be promised."""
+    cost = outlook.costs(pages)
+    if cost.cache:
+        yield f"At least {memory_text(cost.cache)} of page cache has to go for it."
+    if _limit_falls(outlook, cost):
+        yield f"{_limit_text(outlook, cost)}, which holds in overcommit mode 2 alone."
+
+
+def doubts(outlook: PoolOutlook, pages: int, node: int | None) -> Iterator[str]:
+    """What may come out otherwise when `pages` more are asked for, of a node or of the machine."""
+    here = next((each for each in outlook.nodes if each.node == node), outlook)
+    at_once = here.at_once
+    size = size_text(outlook.size_kib)
+    if outlook.gigantic:
+        words = outlook.boot_words(here.total + pages, node)
+        yield f"Pages of {size} can be had only at boot, or by chance: {words}."
+    elif at_once is not None and pages > at_once:
+        yield f"Only about {at_once:,} lie free as whole blocks of {size} now."
+    if outlook.left_out and node is None:
+        yield left_out(outlook)
+    yield from unseen(outlook)
+
+
+def unseen(outlook: PoolOutlook) -> Iterator[str]:
+    """Who does not notice that a pool changed."""
+    if outlook.kubelet:
+        yield KUBELET
 
 
 def _limit_falls(outlook: PoolOutlook, cost: Costs) -> bool:

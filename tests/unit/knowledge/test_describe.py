@@ -63,6 +63,24 @@ def test_a_pools_risk_is_its_share_of_what_is_available(
     assert texts(tmp_path, f"hugepages.2048kB={pages}")["hugepages.2048kB@"].risk == risk
 
 
+def test_a_pools_costs_are_told_with_live_numbers(tmp_path: Path) -> None:
+    place = {"/var/lib/kubelet/config.yaml": "kind: KubeletConfiguration"}
+    buddy = {"/proc/buddyinfo": "Node 0, zone Normal 8380416 0 0 0 0 0 0 0 0 0 8"}
+    nodes = {f"/sys/devices/system/node/node{n}/cpulist": str(n) for n in range(2)}
+    sizes = {
+        f"/sys/devices/system/node/node{n}/meminfo": (
+            f"Node {n} MemTotal: {32 << 20} kB\nNode {n} MemFree: {16 << 20} kB"
+        )
+        for n in range(2)
+    }
+    made_trees.host(tmp_path, place, buddy, nodes, sizes)
+    found = texts(tmp_path, "hugepages.2048kB=64", "hugepages.1048576kB@node1=4")
+    small, large = found["hugepages.2048kB@"], found["hugepages.1048576kB@node1"]
+    assert "Only about 16 lie free as whole blocks of 2 MiB now." in small.danger
+    assert "only at boot, or by chance: hugepagesz=1G hugepages=0:0,1:4." in large.danger
+    assert "until it is restarted (kubernetes#111757)" in small.danger
+
+
 def test_pages_given_up_may_not_come_back(tmp_path: Path) -> None:
     facts = Facts(available=32 << 30, default_pool="hugepages.2048kB")
     small = change_text(Item("vm.nr_hugepages", "", "/proc/x", "64", "0"), facts)

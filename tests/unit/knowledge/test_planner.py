@@ -174,6 +174,8 @@ def test_gigantic_pages_come_at_boot_or_by_chance(tmp_path: Path) -> None:
     assert large.at_once is None
     assert large.at_most == 90
     assert large.boot_words(8) == "hugepagesz=1G hugepages=0:4,1:4"
+    assert large.boot_words(3) == "hugepagesz=1G hugepages=0:2,1:1"
+    assert large.boot_words(4, 1) == "hugepagesz=1G hugepages=0:0,1:4"
     text = dict(planner_words.said(large))["At once"]
     assert "only at boot, or by chance" in text
     assert "hugepagesz=1G hugepages=0:4,1:4" in text
