@@ -226,7 +226,7 @@ trap 'exit 1' TERM
 tuned=
 until [ -s "$1/address" ]; do kill -0 $bus; sleep 0.05; done
 export DBUS_SYSTEM_BUS_ADDRESS="$(cat "$1/address")"
-tuned -l - -P /run/tuned/pid >"$1/log" 2>&1 & tuned=$!
+tuned -l "$1/tuned.log" -P /run/tuned/pid >"$1/log" 2>&1 & tuned=$!
 until tuned-adm active >/dev/null 2>&1; do kill -0 $tuned; sleep 0.05; done
 tuned-adm profile aitune-kerneltest
 tuned-adm active
