@@ -66,11 +66,12 @@ def judge(entry: Entry, subject: Subject, situation: Situation) -> Judgement:
 
 
 def _advice(entry: Entry, subject: Subject, situation: Situation) -> _Advice:
-    """What is advised for this target on this machine."""
+    """What is advised here: as everywhere, where no rule knows better."""
     if subject.disk is not None and is_made_up(subject.instance):
         return _Advice(None)
     depends = _DEPENDS.get(subject.knob)
-    return depends(subject, situation) if depends else _Advice(entry.advice[situation.goal])
+    found = depends(subject, situation) if depends else None
+    return found or _Advice(entry.advice[situation.goal])
 
 
 def is_made_up(disk: str) -> bool:
@@ -114,8 +115,19 @@ def _watermarks(_subject: Subject, situation: Situation) -> _Advice:
     return _Advice("50", why=f"{seen}.")
 
 
-_DEPENDS: Mapping[str, Callable[[Subject, Situation], _Advice]] = {
+def _boost(subject: Subject, situation: Situation) -> _Advice | None:
+    """As everywhere, unless nobody can say what it would give, or another switch decides."""
+    if situation.drivers == {"cppc_cpufreq"}:
+        return _Advice(None, why="cppc_cpufreq starts with 0; what 1 would give here is not known.")
+    if subject.knob == "cpu.policy_boost" and situation.settings.get("cpu.boost") == "0":
+        return _Advice(None, why="cpu.boost is 0, which holds for all policies.")
+    return None
+
+
+_DEPENDS: Mapping[str, Callable[[Subject, Situation], _Advice | None]] = {
     "block.scheduler": _scheduler,
+    "cpu.boost": _boost,
+    "cpu.policy_boost": _boost,
     "cpu.max_freq": _highest_frequency,
     "vm.watermark_scale_factor": _watermarks,
 }

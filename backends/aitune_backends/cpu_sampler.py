@@ -81,8 +81,12 @@ class CpuSampler:
 
     def read_all_again(self) -> None:
         """Read every policy whole at once: after a change of ours, or when asked."""
+        old = self._policies
         self.list_again()
-        self._policies = {name: self._whole(name) for name in self._policies}
+        # What is new was read just now.
+        self._policies = {
+            name: self._whole(name) if name in old else new for name, new in self._policies.items()
+        }
 
     def cpus(self) -> tuple[Cpu, ...]:
         """Every CPU present, with its share of busy time since the last call."""
@@ -130,7 +134,8 @@ class CpuSampler:
             return CpuTimes(0, (), ())
 
     def _whole(self, name: str) -> Policy:
-        return cpufreq.read_policy(self._host.read, name)
+        with self._host.near(f"{cpufreq.DIRECTORY}/{name}") as read:
+            return cpufreq.read_policy(read, name)
 
     def _read_frequency(self, name: str) -> None:
         old = self._policies[name]

@@ -41,11 +41,13 @@ class DiskSampler:
 
     def read_all_again(self) -> None:
         """Read every device whole at once; the rates go on."""
+        known = self._disks
         self._list(())
-        for name, old in self._disks.items():
-            self._disks[name] = replace(
-                self._whole(name), read_rate=old.read_rate, write_rate=old.write_rate
-            )
+        for name, old in known.items():
+            if name in self._disks:  # what is new was read just now
+                self._disks[name] = replace(
+                    self._whole(name), read_rate=old.read_rate, write_rate=old.write_rate
+                )
 
     def _list(self, trusted: Container[str]) -> None:
         names = block.disk_names(self._host, trusted)

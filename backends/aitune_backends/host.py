@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from aitune_backends.capture_file import CaptureError, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Origin = Literal["live", "capture", "demo"]
 
@@ -28,6 +28,7 @@ MAX_FILE_BYTES = 1 << 20
 _MAX_LINKS = 40  # as the kernel's own path walk
 _CPU_DIR = "/sys/devices/system/cpu"
 _POLICY_DIR = f"{_CPU_DIR}/cpufreq"
+_WALK_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -72,18 +73,42 @@ class Host:
             path: Absolute path as the machine sees it.
             limit: Largest size accepted, in bytes; EFBIG beyond it.
         """
-        fd = self.open(path)
+        return _whole(self.open(path), path, limit)
+
+    @contextmanager
+    def near(self, directory: str) -> Iterator[Callable[[str], str]]:
+        """A way to read many files of one directory: like `read`, but it walks there once.
+
+        Args:
+            directory: Absolute path as the machine sees it; it need not be there.
+        """
+        if self.is_this_machine:
+            yield self.read
+            return
         try:
-            parts: list[bytes] = []
-            size = 0
-            while part := os.read(fd, 65536):
-                parts.append(part)
-                size += len(part)
-                if size > limit:
-                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+            fd = self._descend(self._renamed(directory), directory)
+        except OSError:
+            yield self.read
+            return
+
+        def read(path: str) -> str:
+            parent, _, name = path.rpartition("/")
+            if parent != directory or name in ("", ".", ".."):
+                return self.read(path)
+            try:
+                found = os.open(name, _WALK_FLAGS, dir_fd=fd)
+            except OSError as error:
+                error.filename = path
+                raise
+            if stat.S_ISLNK(os.fstat(found).st_mode):
+                os.close(found)
+                return self.read(path)
+            return _whole(_reopened(found, path), path, MAX_FILE_BYTES)
+
+        try:
+            yield read
         finally:
             os.close(fd)
-        return b"".join(parts).decode("utf-8", "replace")
 
     def write(self, path: str, value: str) -> None:
         """Refused: a Host is for looking.
@@ -189,21 +214,13 @@ class Host:
             os.close(listing)
 
     def _open_inside(self, path: str) -> int:
-        fd = self._descend(path, path)
-        try:
-            # Looked at before it is opened: opening a device can already do something.
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", path)
-            return os.open(f"/proc/self/fd/{fd}", _READ_FLAGS)
-        finally:
-            os.close(fd)
+        return _reopened(self._descend(path, path), path)
 
     def _descend(self, path: str, shown: str) -> int:
         """Walk `path` below the root, one component at a time; an O_PATH descriptor of its end.
 
         Links are resolved by hand, so that neither `..` nor an absolute target leaves the root.
         """
-        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
         trail = [os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
         waiting = path.split("/")[::-1]
         links = 0
@@ -216,7 +233,7 @@ class Host:
                     if len(trail) > 1:
                         os.close(trail.pop())
                     continue
-                fd = os.open(name, flags, dir_fd=trail[-1])
+                fd = os.open(name, _WALK_FLAGS, dir_fd=trail[-1])
                 trail.append(fd)
                 if stat.S_ISLNK(os.fstat(fd).st_mode):
                     links += 1
@@ -272,6 +289,32 @@ class Host:
             covered.update(int(cpu) for cpu in re.findall(r"\b[0-9]{1,5}\b", related))
             policies[f"policy{number}"] = directory
         return policies
+
+
+def _reopened(fd: int, path: str) -> int:
+    """A regular file for reading, of an O_PATH descriptor, which is closed."""
+    try:
+        # Looked at before it is opened: opening a device can already do something.
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return os.open(f"/proc/self/fd/{fd}", _READ_FLAGS)
+    finally:
+        os.close(fd)
+
+
+def _whole(fd: int, path: str, limit: int) -> str:
+    """The text of a file, whose descriptor is closed."""
+    try:
+        parts: list[bytes] = []
+        size = 0
+        while part := os.read(fd, 65536):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    finally:
+        os.close(fd)
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 @contextmanager

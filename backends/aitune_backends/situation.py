@@ -71,6 +71,7 @@ class Situation:
         passing: Disks that pass requests on, and what lies below each.
         schedulers: The scheduler of each disk that has one.
         governors: The governor of each policy.
+        drivers: What sets the frequencies of processors: `intel_pstate`.
         huge_sizes: What each size of transparent huge pages is set to, by size in KiB.
         pooled: Whether any pool of huge pages holds a page, or may.
         idle_driver: What puts idle cores to sleep; `none` in most virtual machines.
@@ -93,6 +94,7 @@ class Situation:
     passing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schedulers: Mapping[str, str] = field(default_factory=dict)
     governors: Mapping[str, str] = field(default_factory=dict)
+    drivers: frozenset[str] = frozenset()
     huge_sizes: Mapping[str, str] = field(default_factory=dict)
     pooled: bool | None = None
     idle_driver: str | None = None

@@ -19,6 +19,7 @@ from aitune_backends.inert import no_scheduler
 from aitune_backends.owners import UNKNOWN, Owners
 from aitune_backends.possible import impossible
 from aitune_backends.probes.block import disk_names, read_disk
+from aitune_backends.probes.cpufreq import DIRECTORY as CPUFREQ
 from aitune_backends.probes.cpufreq import OFFLINE, policy_names, read_policy
 from aitune_backends.probes.cpus import read_virtual
 from aitune_backends.probes.hugepages import read_pools
@@ -123,6 +124,7 @@ class _Survey:
             passing={disk.name: disk.slaves for disk in self._disks if _passes_on(disk)},
             schedulers={disk.name: disk.scheduler for disk in self._disks if disk.scheduler},
             governors={p.name: p.governor for p in self._policies if p.governor},
+            drivers=frozenset(p.driver for p in self._policies if p.driver),
             pooled=any(pool.total for pool in self._pools) or any(v != "0" for v in surpluses),
             virtual=None if self._policies else read_virtual(self._host),
             container=read_container(self._host),
@@ -328,7 +330,11 @@ def _cores(cpus: tuple[int, ...], nodes: Mapping[int, int | None]) -> str:
 
 
 def _policies(host: Host) -> tuple[Policy, ...]:
-    return tuple(read_policy(host.read, name) for name in policy_names(host))
+    found = []
+    for name in policy_names(host):
+        with host.near(f"{CPUFREQ}/{name}") as read:
+            found.append(read_policy(read, name))
+    return tuple(found)
 
 
 def _disks(host: Host) -> tuple[Disk, ...]:

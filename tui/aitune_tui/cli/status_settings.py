@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from aitune_backends.absence import NOT_CAPTURED
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.probes.numbers import cpu_list
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
@@ -25,7 +26,12 @@ _SIGNS = {OK: "✓", DIFFERS: "▲", INERT: "○", ABSENT: "–", INFO: "·", UN
 _NAMES_SHOWN = 3
 _NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,5})")
 # How what is left out is counted, in this order.
-_COUNTED = {INFO: "without advice", INERT: "without effect here", ABSENT: "not here"}
+_COUNTED = {
+    OK: "as advised",
+    INFO: "without advice",
+    INERT: "without effect here",
+    ABSENT: "not here",
+}
 
 
 def settings_table(targets: Sequence[TargetStatus]) -> str:
@@ -61,9 +67,9 @@ def settings_overview(targets: Sequence[TargetStatus]) -> str:
 
 def _speaks(target: TargetStatus) -> bool:
     """Whether a setting belongs to what an operator looks for first, or has something to say."""
-    if not ENTRIES[target.knob].minor or target.state in (OK, DIFFERS, UNREAD):
+    if target.state in (DIFFERS, UNREAD) or target.owner or target.overwritten_by:
         return True
-    return bool(target.owner or target.overwritten_by)
+    return not ENTRIES[target.knob].minor and target.reason != NOT_CAPTURED
 
 
 def _likeness(target: TargetStatus) -> _Likeness:
