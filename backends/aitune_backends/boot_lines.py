@@ -48,6 +48,7 @@ class BootLines:
         errors: Files that could not be read, and why; another line may stand in them.
         by_module: Targets whose file, or word, a module brings; it may come too late for the line.
         means: Words of the command line that set nothing and yet decide what can be set.
+        default_pool: The pool that `vm.nr_hugepages` is another name of, "" where there is none.
     """
 
     known: bool
@@ -55,6 +56,7 @@ class BootLines:
     errors: Mapping[str, str] = field(default_factory=dict)
     by_module: frozenset[Target] = frozenset()
     means: tuple[boot_words.Means, ...] = ()
+    default_pool: str = ""
 
 
 def read_boot_lines(host: Host, ours: Mapping[str, str] | None = None) -> BootLines:
@@ -75,7 +77,6 @@ class _Reading:
         self._ours = ours
         self._machine = boot.Machine(host)
         self._pool = self._machine.default_pool
-        self._size = self._pool.removeprefix("hugepages.").removesuffix("kB")
         self._listed: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._found: dict[Target, list[Owner]] = {}
 
@@ -106,11 +107,12 @@ class _Reading:
                 if self._needs_module(target, of_target[-1])
             ),
             means=boot_words.means(words),
+            default_pool=self._pool,
         )
 
     def _needs_module(self, target: Target, owner: Owner) -> bool:
         # The kernel itself holds the word until the driver asks for it.
-        if owner.file == boot_words.FILE:
+        if owner.file.startswith(boot_words.FILE):
             return False
         return bool(self._machine.modules(target.instance, owner.value, KNOBS[target.knob]))
 
@@ -119,7 +121,7 @@ class _Reading:
 
     def _targets(self, knob: Knob, instance: str) -> Iterator[Target]:
         """The targets that a setting without an instance means, as in a change that is typed."""
-        alias = knob.means.format(size=self._size)
+        alias = knob.means.format(pool=self._pool)
         if alias in KNOBS:
             yield Target(alias)
         if instance or knob.scope == GLOBAL or knob.quantity:

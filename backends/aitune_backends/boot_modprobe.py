@@ -59,7 +59,7 @@ def parse_modprobe(text: str) -> tuple[Option, ...]:
             continue
         found += _options(begun, held + raw)
         begun, held = 0, ""
-    return tuple(found)
+    return (*found, *_options(begun, held))
 
 
 def _options(number: int, line: str) -> list[Option]:

@@ -49,7 +49,9 @@ class Owners:
         found: dict[str, tuple[tuple[Manager, Setting], ...]] = {}
         for manager in self.managers:
             for setting in manager.sets if manager.running or manager.enabled else ():
-                found[setting.knob] = (*found.get(setting.knob, ()), (manager, setting))
+                alias = KNOBS[setting.knob].means.format(pool=self.boot.default_pool)
+                for knob in (setting.knob, alias) if alias in KNOBS else (setting.knob,):
+                    found[knob] = (*found.get(knob, ()), (manager, setting))
         object.__setattr__(self, "_setters", found)
 
     @property

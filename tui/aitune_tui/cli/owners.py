@@ -179,7 +179,7 @@ def _details(group: Sequence[_Owned], owners: Owners) -> str:
     lines += [field("runs", sentence) for sentence in running]
     later = [keeper.sentence for keeper in one.keepers if keeper.sentence not in running]
     lines += [field("starts", sentence) for sentence in later]
-    if not running:
+    if not running and owners.known:
         lines.append(field("runs", "Nothing known sets it again while the machine runs."))
     for means in _means(target.knob, owners):
         lines.append(
