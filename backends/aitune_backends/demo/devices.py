@@ -85,6 +85,23 @@ MQ_DEADLINE = {
     "prio_aging_expire": 10000,
     "async_depth": 256,
 }
+# bfq's: the lengths of its queues are its own affair.
+BFQ = {
+    "back_seek_max": 16384,
+    "back_seek_penalty": 2,
+    "fifo_expire_async": 250,
+    "fifo_expire_sync": 125,
+    "low_latency": 1,
+    "max_budget": 0,
+    "slice_idle": 8,
+    "slice_idle_us": 8000,
+    "strict_guarantees": 0,
+    "timeout_sync": 124,
+}
+OPTIONS: dict[str, dict[str, object]] = {"mq-deadline": {**MQ_DEADLINE}, "bfq": {**BFQ}}
+# How long a read may wait behind written data before writing is throttled, on a disk that does not
+# turn.
+WBT_US = 2000
 ARRAY = "md0"
 ARRAY_SLAVES = ("nvme0n1p2", "nvme1n1p2")
 GPUS = 8
@@ -106,8 +123,8 @@ def build_disks(files: Files) -> None:
                 "scheduler": disk.scheduler,
                 "read_ahead_kb": disk.read_ahead_kib,
                 "nr_requests": disk.nr_requests,
-                "nomerges": 0,
                 "rq_affinity": 1,
+                "wbt_lat_usec": WBT_US,
             },
         )
         if "[mq-deadline]" in disk.scheduler:
@@ -147,6 +164,8 @@ def _build_disk(files: Files, here: str, name: str, sectors: int, sequence: int)
             "minimum_io_size": 4096,
             "optimal_io_size": 0,
             "write_cache": "write through",
+            "nomerges": 0,
+            "iostats": 1,
         },
     )
     for directory in ("slaves", "holders"):

@@ -23,6 +23,8 @@ CORES_PER_NODE = CORES // len(NODES)
 MEMORY_KIB = 1056440320  # 1007.5 GiB
 POOL_SIZES_KIB = (2048, 1048576)
 MIN_KHZ, BASE_KHZ, MAX_KHZ = 800_000, 2_100_000, 3_800_000
+NO_TURBO_PCT = BASE_KHZ * 100 // MAX_KHZ
+THP_SIZES_KIB = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 MODEL = "Llama-3.1-405B-Instruct"
 MODEL_DIRECTORY = f"/models/{MODEL}"
@@ -40,12 +42,19 @@ _SYSCTL = {
     "kernel/version": "#45-Ubuntu SMP PREEMPT_DYNAMIC",
     "kernel/random/boot_id": BOOT_ID,
     "kernel/numa_balancing": 1,
+    "kernel/numa_balancing_promote_rate_limit_MBps": 65536,
     "vm/overcommit_memory": 0,
     "vm/overcommit_ratio": 50,
     "vm/overcommit_kbytes": 0,
     "vm/nr_hugepages": 0,
     "vm/nr_hugepages_mempolicy": 0,
     "vm/nr_overcommit_hugepages": 0,
+    "vm/admin_reserve_kbytes": 8192,
+    "vm/user_reserve_kbytes": 131072,
+    "vm/panic_on_oom": 0,
+    "vm/oom_kill_allocating_task": 0,
+    "vm/hugetlb_optimize_vmemmap": 0,
+    "vm/hugetlb_shm_group": 0,
     "vm/swappiness": 60,
     "vm/compact_memory": "",
     "vm/drop_caches": "",
@@ -53,12 +62,16 @@ _SYSCTL = {
     "vm/zone_reclaim_mode": 0,
     "vm/max_map_count": 65530,
     "vm/watermark_scale_factor": 10,
+    "vm/watermark_boost_factor": 15000,
     "vm/compaction_proactiveness": 20,
     "vm/vfs_cache_pressure": 100,
     "vm/dirty_ratio": 20,
     "vm/dirty_bytes": 0,
     "vm/dirty_background_ratio": 10,
     "vm/dirty_background_bytes": 0,
+    "vm/dirty_expire_centisecs": 3000,
+    "vm/dirty_writeback_centisecs": 500,
+    "vm/page-cluster": 3,
 }
 
 _MOUNTS = """\
@@ -228,7 +241,28 @@ def _build_memory(files: Files) -> None:
     )
     files.put_all(
         f"{thp}/khugepaged",
-        {"defrag": 1, "pages_to_scan": 4096, "scan_sleep_millisecs": 10000, "max_ptes_none": 511},
+        {
+            "defrag": 1,
+            "pages_to_scan": 4096,
+            "scan_sleep_millisecs": 10000,
+            "alloc_sleep_millisecs": 60000,
+            "max_ptes_none": 511,
+            "max_ptes_swap": 64,
+            "max_ptes_shared": 256,
+        },
+    )
+    for size in THP_SIZES_KIB:
+        inherits = "always [inherit] madvise never"
+        alone = "always inherit madvise [never]"
+        files.put(
+            f"{thp}/hugepages-{size}kB/enabled", inherits if size == THP_SIZES_KIB[-1] else alone
+        )
+    files.put(f"{MM}/ksm/run", "0")
+    files.put(f"{MM}/numa/demotion_enabled", "false")
+    files.put_all(f"{MM}/lru_gen", {"enabled": "0x0007", "min_ttl_ms": 0})
+    files.put_all(
+        "/sys/module/zswap/parameters",
+        {"enabled": "N", "compressor": "lzo", "max_pool_percent": 20},
     )
 
 

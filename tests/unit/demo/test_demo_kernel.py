@@ -189,7 +189,7 @@ def test_larger_requests_raise_little_read_ahead_and_smaller_ones_never_lower_it
         ("/proc/sys/vm/swappiness", "many", errno.EINVAL),
         ("/proc/sys/kernel/numa_balancing", "5", errno.EINVAL),
         (f"{THP}/enabled", "sometimes", errno.EINVAL),
-        (f"{QUEUE}/scheduler", "bfq", errno.EINVAL),
+        (f"{QUEUE}/scheduler", "wrong", errno.EINVAL),
         (f"{POLICY}/scaling_governor", "ondemand", errno.EINVAL),
         (f"{POLICY}/energy_performance_preference", "fast", errno.EINVAL),
         (f"{QUEUE}/max_sectors_kb", "129", errno.EINVAL),
@@ -234,3 +234,93 @@ def test_a_dropped_cache_is_free_memory(demo: DemoMachine) -> None:
     before = cached()
     demo.kernel.write("/proc/sys/vm/drop_caches", "1")
     assert 0 < cached() < before / 10
+
+
+def freqs(demo: DemoMachine) -> tuple[str, ...]:
+    return tuple(value(demo, f"{POLICY}/scaling_{which}_freq") for which in ("min", "max"))
+
+
+def test_a_limit_is_remembered_as_asked_and_shown_as_far_as_it_can_be(demo: DemoMachine) -> None:
+    demo.kernel.write(f"{POLICY}/scaling_max_freq", "1800000")
+    demo.kernel.write(f"{POLICY}/scaling_min_freq", "2400000")
+    assert freqs(demo) == ("1800000", "1800000")
+    demo.kernel.write(f"{POLICY}/scaling_max_freq", "99999999")
+    assert freqs(demo) == ("2400000", "3800000")
+
+
+def test_without_turbo_all_is_lower_and_with_it_as_before(demo: DemoMachine) -> None:
+    pstate = "/sys/devices/system/cpu/intel_pstate"
+    demo.kernel.write(f"{pstate}/min_perf_pct", "80")
+    demo.kernel.write(f"{pstate}/no_turbo", "1")
+    assert freqs(demo) == ("800000", "2100000")
+    assert value(demo, f"{POLICY}/cpuinfo_max_freq") == "2100000"
+    assert value(demo, f"{pstate}/min_perf_pct") == "55"
+    demo.kernel.write(f"{pstate}/no_turbo", "0")
+    assert freqs(demo) == ("800000", "3800000")
+    assert value(demo, f"{pstate}/min_perf_pct") == "55", "this one is forgotten"
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "asked", "got"),
+    [("min", "60", "80", "60"), ("min", "60", "0", "21"), ("max", "60", "10", "21")],
+)
+def test_a_share_is_cut_when_it_is_written(
+    demo: DemoMachine, least: str, most: str, asked: str, got: str
+) -> None:
+    pstate = "/sys/devices/system/cpu/intel_pstate"
+    demo.kernel.write(f"{pstate}/max_perf_pct", most)
+    demo.kernel.write(f"{pstate}/{least}_perf_pct", asked)
+    assert value(demo, f"{pstate}/{least}_perf_pct") == got
+
+
+def test_bfq_switches_throttling_off_until_it_is_set_by_hand(demo: DemoMachine) -> None:
+    latency = f"{QUEUE}/wbt_lat_usec"
+    before = value(demo, latency)
+    demo.kernel.write(f"{QUEUE}/scheduler", "bfq")
+    assert (value(demo, latency), value(demo, f"{QUEUE}/iosched/low_latency")) == ("0", "1")
+    demo.kernel.write(f"{QUEUE}/scheduler", "none")
+    assert value(demo, latency) == before != "0"
+    demo.kernel.write(latency, "5000")
+    demo.kernel.write(f"{QUEUE}/scheduler", "bfq")
+    assert value(demo, latency) == "5000"
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "got"),
+    [
+        (f"{QUEUE}/nomerges", "3", "1"),
+        (f"{QUEUE}/rq_affinity", "3", "1"),
+        (f"{QUEUE}/iostats", "2", "1"),
+        (f"{QUEUE}/wbt_lat_usec", "-1", "2000"),
+        ("/sys/kernel/mm/numa/demotion_enabled", "1", "true"),
+        ("/sys/module/zswap/parameters/enabled", "1", "Y"),
+        ("/sys/module/zswap/parameters/compressor", "zstd", "zstd"),
+        ("/proc/sys/vm/hugetlb_optimize_vmemmap", "8", "1"),
+        ("/sys/devices/system/cpu/cpu5/power/pm_qos_resume_latency_us", "n/a", "n/a"),
+        ("/sys/devices/system/cpu/cpu5/power/pm_qos_resume_latency_us", "70", "70"),
+    ],
+)
+def test_what_is_read_after_a_write(demo: DemoMachine, path: str, asked: str, got: str) -> None:
+    demo.kernel.write(path, asked)
+    assert value(demo, path) == got
+
+
+def test_the_surplus_of_the_default_size_has_two_names(demo: DemoMachine) -> None:
+    demo.kernel.write("/proc/sys/vm/nr_overcommit_hugepages", "9")
+    path = "/sys/kernel/mm/hugepages/hugepages-{}kB/nr_overcommit_hugepages"
+    assert value(demo, path.format(2048)) == "9"
+    demo.kernel.write(path.format(2048), "0")
+    assert value(demo, "/proc/sys/vm/nr_overcommit_hugepages") == "0"
+    with pytest.raises(OSError, match="Invalid"):
+        demo.kernel.write(path.format(1048576), "1")
+
+
+def test_memory_is_kept_free_while_any_size_is_wanted(demo: DemoMachine) -> None:
+    free = "/proc/sys/vm/min_free_kbytes"
+    before = value(demo, free)
+    demo.kernel.write(f"{THP}/enabled", "never")
+    assert int(value(demo, free)) < int(before)
+    demo.kernel.write(f"{THP}/hugepages-64kB/enabled", "always")
+    assert int(value(demo, free)) < int(before), "these are put together at once, or not at all"
+    demo.kernel.write(f"{THP}/hugepages-2048kB/enabled", "always")
+    assert value(demo, free) == before

@@ -79,12 +79,14 @@ def test_huge_page_room_per_node_is_that_of_the_pictures(demo: DemoMachine) -> N
 def test_every_knob_but_foreign_page_sizes_is_there(demo: DemoMachine) -> None:
     offered = [knob for knob in KNOBS.values() if knob.offered]
     absent = {knob.id for knob in offered if not kernelfs.instances(demo.kernel, knob)}
-    assert absent == {
+    # It is an Intel, on Linux 6.8: boost is another driver's, the rest came with 6.9 and 6.12.
+    too_new = {"numa.weighted_interleave", "thp.shrink_underused"}
+    assert absent == {"cpu.boost", "cpu.policy_boost"} | too_new | {
         knob.id
         for knob in offered
         if knob.id.startswith("hugepages.")
-        and knob.id not in ("hugepages.2048kB", "hugepages.1048576kB")
-    }
+        and knob.id.partition(".")[2].partition(".")[0] not in ("2048kB", "1048576kB")
+    }  # fmt: skip
 
 
 def test_disks_hang_where_their_links_say(demo: DemoMachine) -> None:
