@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aitune_backends.advice import is_made_up
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.foreign import clean
-from aitune_backends.probes.numbers import parse_cpu_list
+from aitune_backends.probes.numbers import numbered, parse_cpu_list
 from aitune_helper import knobs, plan
 from aitune_helper.kernelfs import has_total, instances
 from aitune_helper.knobs import KNOBS, Knob
@@ -89,9 +89,15 @@ def shown(text: str) -> str:
 
 
 def brief_list(names: Sequence[str]) -> str:
-    """Names for a sentence; of many, the first ones, the last one and how many there are."""
+    """Names for a sentence; of many, the first ones, the last one and how many there are.
+
+    Many names that differ in their number alone are a range: `policy0-31 (32 in all)`.
+    """
     if len(names) <= _MOST_LISTED:
         return ", ".join(names)
+    together = numbered(names)
+    if together:
+        return f"{together} ({len(names)} in all)"
     return f"{', '.join(names[: _MOST_LISTED - 2])} … {names[-1]} ({len(names)} in all)"
 
 

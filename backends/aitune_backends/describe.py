@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue import ENTRIES, Meaning, moved_along, size_text
+from aitune_backends.changes import brief_list
 from aitune_backends.inert import why_inert
 from aitune_backends.planner import plan_pools
 from aitune_backends.planner_words import doubts, losses, unseen
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from aitune_helper.messages import Item
 
 INERT_RISK = "inert"
+_DIGITS = 12  # of a frequency in kHz at most
 # What is put back along with a setting and is none of its own, in words.
 _HIDDEN = {"block.iosched.": "the scheduler's own options"}
 
@@ -133,37 +135,46 @@ def _is_pool(item: Item) -> bool:
     return item.knob == "vm.nr_hugepages" or item.knob in POOLS
 
 
-def change_text(item: Item, facts: Facts) -> ChangeText:
+def change_text(item: Item, facts: Facts, others: Sequence[str] = ()) -> ChangeText:
     """Say what one change of a plan means.
 
     Args:
         item: The change, as planned.
         facts: The machine, from `gather`.
+        others: Further instances that change in the same way, to be named with this one.
     """
     entry = ENTRIES.get(item.knob) or moved_along.entry_for(item.knob)
     meaning = _with_pool(item, facts) or entry.meaning_of(item.requested)
-    fields = _fields(item, facts)
+    fields = _fields(item, facts, others)
     inert = why_inert(Subject(item.knob, item.instance, item.requested), facts.situation)
     return ChangeText(
         risk=INERT_RISK if inert else meaning.risk,
         note=inert.note if inert else meaning.note.format_map(fields),
         note_short=inert.note_short if inert else meaning.note_short.format_map(fields),
-        effect=f"None. {inert.reason}" if inert else meaning.effect.format_map(fields),
-        danger="None, for the same reason." if inert else meaning.danger.format_map(fields),
+        effect=f"None. {inert.reason}" if inert else _filled(meaning.effect, fields, others),
+        danger="None, for the same reason." if inert else _filled(meaning.danger, fields, others),
         stars=entry.stars,
         evidence=entry.evidence,
-        path=item.path,
+        path=f"{item.path}, and {len(others)} more like it" if others else item.path,
         undo=_undo(item, facts),
         inert=inert is not None,
     )
 
 
-def _fields(item: Item, facts: Facts) -> Mapping[str, str]:
+def _filled(text: str, fields: Mapping[str, str], others: Sequence[str]) -> str:
+    """A text with its numbers; one that speaks of the instance first speaks of each of many."""
+    each = "Each of " if others and text.startswith("{instance}") else ""
+    return each + text.format_map(fields)
+
+
+def _fields(item: Item, facts: Facts, others: Sequence[str]) -> Mapping[str, str]:
     """What the catalogue's texts may name in braces."""
     return {
-        "instance": item.instance or "this machine",
+        "instance": brief_list([item.instance, *others])
+        if others
+        else item.instance or "this machine",
         "value": item.requested,
-        "frequency": f"{item.requested} kHz",
+        "frequency": _frequency(item.requested),
         "value_size": f"up to {_amount(item)}",
         "amount": _amount(item),
         "available": _memory(facts.available, "the available memory"),
@@ -179,6 +190,14 @@ def _amount(item: Item) -> str:
         return ""
     number = int(item.requested)
     return memory_text(number * 1024 if KNOBS[item.knob].unit == "KiB" else number)
+
+
+def _frequency(khz: str) -> str:
+    """A frequency of kHz in words: `3.8 GHz`."""
+    if not khz.isdecimal() or len(khz) > _DIGITS:
+        return khz
+    ghz = int(khz) / 1_000_000
+    return f"{ghz:.2f} GHz" if ghz < 1 else f"{f'{ghz:.2f}'.rstrip('0').rstrip('.')} GHz"
 
 
 def _memory(size: int | None, unknown: str) -> str:

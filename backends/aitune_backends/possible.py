@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Rule = Callable[[Knob, Subject, tuple[str, ...], Situation], tuple[Impossible, ...]]
 
+# Every value but the present one.
+ANY = ""
 # Drivers that leave the frequency to the processor: they know these two words alone.
 _LEAVES_IT = ("intel_pstate", "amd-pstate-epp")
 
@@ -34,6 +36,8 @@ def impossible(
         listed: The words that its file lists now, for a choice.
         situation: The machine around it.
     """
+    if knob.fixed:
+        return (Impossible(ANY, f"{knob.fixed[:1].upper()}{knob.fixed[1:]}."),)
     rule = _RULES.get(knob.id)
     return rule(knob, subject, listed, situation) if rule else ()
 
@@ -90,9 +94,18 @@ def _strict_accounting(
     )
 
 
+def _balancing(
+    knob: Knob, subject: Subject, listed: tuple[str, ...], situation: Situation
+) -> tuple[Impossible, ...]:
+    if situation.nodes != 1:
+        return ()
+    return (Impossible(ANY, "This machine has one node: there is nothing to balance."),)
+
+
 _RULES: Mapping[str, Rule] = {
     "cpu.epp": _preferences,
     "cpu.governor": _governors,
     "block.scheduler": _modules,
+    "kernel.numa_balancing": _balancing,
     "vm.overcommit_memory": _strict_accounting,
 }

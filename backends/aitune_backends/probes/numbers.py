@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from aitune_backends.host import Host
 
 # More than any kernel is built for: a damaged list must not fill our memory.
 MAX_CPUS = 65536
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,8})")
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 
 
@@ -59,6 +60,15 @@ def cpu_list(numbers: Iterable[int]) -> str:
         else:
             ranges.append([number, number])
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)
+
+
+def numbered(names: Sequence[str]) -> str:
+    """Names that differ in their number alone, as one: `policy0-31`; "" where they do not."""
+    matches = [match for name in names if (match := _NUMBERED.fullmatch(name))]
+    words = {match[1] for match in matches}
+    if len(matches) < len(names) or len(words) != 1:
+        return ""
+    return words.pop() + cpu_list(int(match[2]) for match in matches)
 
 
 def natural(name: str) -> tuple[str, int, str]:

@@ -198,5 +198,6 @@ def test_this_kernel_takes_its_own_values() -> None:
 
 def test_many_names_are_cut_short_but_counted() -> None:
     names = [f"policy{n}" for n in range(64)]
-    assert brief_list(names).endswith("… policy63 (64 in all)")
+    assert brief_list(names) == "policy0-63 (64 in all)"
+    assert brief_list([*names[:9], "sda"]).endswith("policy5 … sda (10 in all)")
     assert brief_list(names[:3]) == "policy0, policy1, policy2"

@@ -97,8 +97,45 @@ def test_undo_names_what_moves_along(tmp_path: Path) -> None:
         "writes madvise back, read 12:04:29, and min_free_kbytes if that moved."
     )
     assert found["block.scheduler@nvme2n1"].undo.endswith(
-        "and nr_requests, read_ahead_kb and the scheduler's own options if that moved."
+        "and nr_requests, wbt_lat_usec, read_ahead_kb and the scheduler's own options if that moved."
     )
+
+
+def test_what_is_alike_is_said_once_of_all() -> None:
+    facts = Facts()
+    cores = Item("cpu.governor", "policy0", "/p0", "powersave", "performance")
+    text = change_text(cores, facts, [f"policy{n}" for n in range(1, 64)])
+    assert text.effect.startswith("The cores of policy0-63 (64 in all) stay")
+    assert text.path == "/p0, and 63 more like it"
+    queue = Item("block.scheduler", "sda", "/s", "none", "bfq")
+    assert change_text(queue, facts, ["sdb"]).effect.startswith("Each of sda, sdb orders its")
+    assert change_text(queue, facts).effect.startswith("sda orders its")
+
+
+def test_memory_that_stays_free_is_said_in_numbers() -> None:
+    item = Item("vm.min_free_kbytes", "", "/m", "67584", "4194304")
+    text = change_text(item, Facts(available=32 << 30))
+    assert (text.risk, text.note) == ("high", "4 GiB are lost to all; pinned until the next boot")
+    assert "4 GiB of 32 GiB" in text.effect
+    cap = Item("cpu.max_freq", "policy0", "/c", "3800000", "2500000")
+    assert "at most at 2.5 GHz" in change_text(cap, Facts()).effect
+
+
+def test_the_governor_of_the_plan_decides_about_the_preference(tmp_path: Path) -> None:
+    preferences = {
+        f"/sys/devices/system/cpu/cpufreq/policy{n}/{file}": text
+        for n in range(4)
+        for file, text in {
+            "energy_performance_preference": "balance_power",
+            "energy_performance_available_preferences": "performance balance_power",
+        }.items()
+    }
+    made_trees.host(tmp_path, preferences)
+    wanted = "cpu.epp@policy2=performance"
+    alone = texts(tmp_path, wanted)
+    assert not alone["cpu.epp@policy2"].inert
+    along = texts(tmp_path, wanted, "cpu.governor@policy2=performance")
+    assert along["cpu.epp@policy2"].inert
 
 
 def test_read_ahead_below_an_array_is_inert(tmp_path: Path) -> None:

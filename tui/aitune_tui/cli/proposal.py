@@ -183,7 +183,7 @@ def show_plan(
         as_json: Standard output is for the JSON object; print beside it.
         ending: How it ends, where it is neither tried nor kept as `apply` does.
     """
-    groups = _groups(plan.items, texts_of(machine, plan))
+    groups = _described(machine, plan)
     owners = read_owners(machine.host)
     note(f"{_headline(plan.items, groups)} Nothing is written yet.", as_json=as_json)
     rows = [_row(items, text) for items, text in groups]
@@ -259,6 +259,18 @@ def _headline(items: Sequence[Item], groups: Sequence[tuple[list[Item], ChangeTe
     if inert:
         text += f", {inert} can have no effect"
     return text + "."
+
+
+def _described(machine: Machine, plan: Plan) -> list[tuple[list[Item], ChangeText]]:
+    """What is planned, what is alike together, each with what it means for all of it."""
+    from aitune_backends import describe
+
+    facts = describe.gather(machine.host, plan.items)
+    texts = [describe.change_text(item, facts) for item in plan.items]
+    return [
+        (items, describe.change_text(items[0], facts, [item.instance for item in items[1:]]))
+        for items, _ in _groups(plan.items, texts)
+    ]
 
 
 def _groups(

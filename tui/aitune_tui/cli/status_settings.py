@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from aitune_backends.absence import NOT_CAPTURED
 from aitune_backends.catalogue import ENTRIES
-from aitune_backends.probes.numbers import cpu_list
+from aitune_backends.probes.numbers import numbered
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
 from aitune_tui.cli.output import table
 from aitune_tui.words import UNKNOWN
@@ -24,7 +23,6 @@ _Likeness = tuple[str, str | None, str, str | None, str, str, str | None, tuple[
 
 _SIGNS = {OK: "✓", DIFFERS: "▲", INERT: "○", ABSENT: "–", INFO: "·", UNREAD: "✗"}
 _NAMES_SHOWN = 3
-_NUMBERED = re.compile(r"([a-z]+)(0|[1-9][0-9]{0,5})")
 # How what is left out is counted, in this order.
 _COUNTED = {
     OK: "as advised",
@@ -97,10 +95,9 @@ def named(knob: str, instances: Sequence[str]) -> str:
 
 def _names(instances: Sequence[str]) -> str:
     """Instances in a few words: `policy0-31`, `cpu0-3,6`, `sda and 7 more`."""
-    numbered = [match for name in instances if (match := _NUMBERED.fullmatch(name))]
-    kinds = {match[1] for match in numbered}
-    if len(numbered) == len(instances) and len(kinds) == 1:
-        return f"{kinds.pop()}{cpu_list(int(match[2]) for match in numbered)}"
+    together = numbered(instances)
+    if together:
+        return together
     if len(instances) > _NAMES_SHOWN:
         return f"{instances[0]} and {len(instances) - 1} more"
     return ",".join(instances)
