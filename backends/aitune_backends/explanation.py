@@ -253,7 +253,7 @@ def lay_out(
         targets=targets,
         standings=tuple(_standings(targets, owners)),
         values=tuple(_values(entry)),
-        takes=_takes(known, targets, ground),
+        takes=takes_of(known, targets, ground),
         impossible=tuple(dict.fromkeys(one for status in targets for one in status.impossible)),
         advice=tuple(Advice(name, entry.advice[name], name == goal) for name in GOALS),
         paths=tuple(status.path for status in targets if status.path) or (known.file("*"),),
@@ -309,7 +309,8 @@ def _values(entry: Entry) -> Iterator[Value]:
         )
 
 
-def _takes(knob: Knob, targets: Sequence[TargetStatus], ground: Ground | None) -> Takes:
+def takes_of(knob: Knob, targets: Sequence[TargetStatus], ground: Ground | None) -> Takes:
+    """What may be written to some targets of a knob, as far as their files were read."""
     least, most = (ground.least, ground.most) if ground is not None else ((), ())
     listed = tuple(dict.fromkeys(word for status in targets for word in status.choices))
     choices = listed or knob.choices

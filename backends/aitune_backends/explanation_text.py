@@ -83,19 +83,19 @@ def way_back(about: Explanation) -> Iterator[Said]:
 def further(about: Explanation) -> Iterator[Said]:
     """What comes after what is looked at most."""
     yield Said("Advised", advised(about), gap=True)
-    yield Said("No effect", about.entry.no_effect)
+    yield Said("Inert if", about.entry.no_effect)
     yield Said("Takes", takes(about))
     for value in about.values:
-        label = f"= {value.value}" if value.value else "= others"
-        yield Said(label if len(about.values) > 1 else "Effect", f"{value.effect} {risk(value)}")
+        which = f"{value.value or 'another value'}: " if len(about.values) > 1 else ""
+        yield Said("Effect", f"{which}{value.effect} {risk(value)}")
     for one in about.impossible:
-        yield Said("Cannot be", f"{one.value}: {clean(one.why)}")
+        yield Said("Not now", f"{one.value}: {clean(one.why)}")
     for how, sentence in _COUPLED.items():
         names = [coupled.knob for coupled in about.coupled if coupled.how == how]
         if names:
             yield Said("Moves" if how == MOVES else "Coupled", sentence.format(names=_and(names)))
     yield Said("Needs", needs(about))
-    for label, lines in (("Command", about.commands), ("Undone by", about.undo_commands)):
+    for label, lines in (("Command", about.commands), ("To undo", about.undo_commands)):
         yield Said(label, _brief(lines), verbatim=True)
     yield from _lasting(about)
 
@@ -156,7 +156,7 @@ def at_boot(about: Explanation) -> str:
         if one.beaten:
             text += f", over {_and([clean(str(owner)) for owner in one.beaten])}"
         said[text] = None
-    return "; ".join(said) or "the kernel's default: nothing names it"
+    return "; ".join(said) or "the kernel's default"
 
 
 def saved(about: Explanation) -> str:

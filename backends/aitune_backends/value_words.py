@@ -5,7 +5,14 @@ from __future__ import annotations
 _KHZ_PER_MHZ = 1000
 _MHZ_PER_GHZ = 1000
 # Inverted in the kernel's own interface: 0 is no limit, and "n/a" the strictest one.
-_WORDS = {("cpu.idle_latency", "n/a"): "C0 only", ("cpu.idle_latency", "0"): "no limit"}
+_WORDS = {
+    ("cpu.idle_latency", "n/a"): "C0 only",
+    ("cpu.idle_latency", "0"): "no limit",
+    ("cpu.boost", "1"): "on",
+    ("cpu.boost", "0"): "off",
+    ("cpu.policy_boost", "1"): "on",
+    ("cpu.policy_boost", "0"): "off",
+}
 
 
 def in_words(knob: str, value: str, unit: str) -> tuple[str, str]:

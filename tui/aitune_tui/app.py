@@ -22,6 +22,7 @@ from aitune_tui.jobs import Act, Keep, ReadHistory
 from aitune_tui.present_chart import WINDOWS
 from aitune_tui.present_pages import FOLD_KEY
 from aitune_tui.present_settings import panel_of
+from aitune_tui.selection import Target
 from aitune_widgets.glyphs import use_ascii
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from aitune_tui.cli.common import Options
     from aitune_tui.events import ExercisePlanned
     from aitune_tui.screens.changes import ChangesPage
-    from aitune_tui.screens.doctor import DoctorPage
     from aitune_tui.screens.page import Page
     from aitune_tui.screens.plan import PlanDialog
     from aitune_tui.selection import Selection
@@ -81,22 +81,16 @@ class Dashboard(Board):
         """`x` in a plan."""
         self.changing.left_out(event.target)
 
-    def on_changes_page_undo_asked(self, event: ChangesPage.UndoAsked) -> None:
-        """Enter on a change."""
-        if event.key == "staged":
+    async def on_changes_page_undo_asked(self, event: ChangesPage.UndoAsked) -> None:
+        """Enter on a change: its undo, its plan, or the row of what drifted."""
+        drift = drifting.of_key(self.state, event.key)
+        if drift is not None:
+            target = Target(*drift.target)
+            await self.main.action_page(panel_of(target.knob), target.text)
+        elif event.key == "staged":
             self.changing.plan()
         else:
             self.changing.undo(event.key)
-
-    def on_doctor_page_fix_asked(self, event: DoctorPage.FixAsked) -> None:
-        """Enter or Space on a finding."""
-        from aitune_tui.present_doctor import find
-
-        finding = find(self.state, event.key)
-        if finding is None or not finding.fix:
-            self.note("info", sentences.NO_FIX)
-        else:
-            self.changing.stage_fix(finding, plan=event.plan)
 
     def selection(self) -> Selection | None:
         """The targets of the selected row."""
@@ -110,7 +104,8 @@ class Dashboard(Board):
 
     def action_undo(self) -> None:
         """Open the plan that undoes the last kept change, or the one selected in Changes."""
-        self.changing.undo(self.main.page.selected_trial)
+        chosen = self.main.page.selected_trial
+        self.changing.undo("" if drifting.of_key(self.state, chosen) else chosen)
 
     def action_stage_page(self) -> None:
         """Stage everything advised on this page."""

@@ -142,3 +142,13 @@ def together(drifts: Iterable[Drift]) -> tuple[tuple[Drift, int], ...]:
     for drift in drifts:
         counts.setdefault((drift.target.knob, drift.old, drift.new), []).append(drift)
     return tuple((members[0], len(members)) for members in counts.values())
+
+
+def key_of(drift: Drift) -> str:
+    """The key of a drift in the list of changes."""
+    return f"drift:{Target(*drift.target).text}"
+
+
+def of_key(state: State, key: str) -> Drift | None:
+    """The drift of a row in the list of changes, None for any other row."""
+    return next((drift for drift in state.drifted.values() if key_of(drift) == key), None)

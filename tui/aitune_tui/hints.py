@@ -53,6 +53,7 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
         KeyHint("m", "zoom"),
         KeyHint("/", "filter"),
         KeyHint("y", "copy command"),
+        KeyHint("g", "goal"),
         KeyHint("f", "freeze"),
     )
     return (*own, *more, plan, *connect, undo, *rest), ALWAYS

@@ -15,7 +15,7 @@ from aitune_helper.messages import (
     REVERTED_TRIAL,
 )
 from aitune_tui import sentences
-from aitune_tui.drifting import together
+from aitune_tui.drifting import key_of, of_key, together
 from aitune_tui.present_settings import all_counts
 from aitune_tui.selection import Target
 from aitune_tui.words import clock, counted, hour
@@ -83,17 +83,11 @@ def _drift_row(drift: Drift, count: int) -> ChangeRow:
     many = f" ×{count}" if count > 1 else ""
     text = f"{_target(drift) if count == 1 else drift.target.knob}{many}  {drift.old} → {drift.new}"
     glyph = GLYPHS["drifted"]
-    return ChangeRow(
-        _drift_key(drift), "", text, hour(drift.at), glyph, "drifted, not by us", "failed"
-    )
+    return ChangeRow(key_of(drift), "", text, hour(drift.at), glyph, "drifted, not by us", "failed")
 
 
 def _target(drift: Drift) -> str:
     return Target(*drift.target).text
-
-
-def _drift_key(drift: Drift) -> str:
-    return f"drift:{_target(drift)}={drift.new}"
 
 
 class Detail(NamedTuple):
@@ -113,7 +107,7 @@ def detail(state: State, key: str) -> Detail:
             for target, value in state.staged.items()
         ]
         return Detail("Staged", (("not written", "staged"),), tuple(fields), (("p", "plan"),))
-    drift = next((d for d in state.drifted.values() if _drift_key(d) == key), None)
+    drift = of_key(state, key)
     if drift is not None:
         return _drifted(drift)
     known = [state.pending] if state.pending is not None else []

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_backends.catalogue import DEFAULT_GOAL
 from aitune_helper.messages import APPLYING
 from aitune_tui import present_settings
 from aitune_tui.present_load import load_fraction
@@ -89,8 +88,6 @@ def machine_facts(identity: Identity) -> tuple[str, str]:
 def chips(state: State, seconds_left: float | None) -> tuple[Chip, ...]:
     """What asks for the operator, at the right end of the header."""
     shown: list[Chip] = []
-    if state.goal != DEFAULT_GOAL:
-        shown.append(Chip(f"for {state.goal}", "plain"))
     if state.frozen is not None:
         shown.append(Chip(f"frozen {clock(state.frozen)}", "plain"))
     if staged := present_settings.all_counts(state).staged:
@@ -129,6 +126,7 @@ def header(
         facts=facts,
         facts_short=short,
         chips=chips(state, seconds_left),
+        goal=state.goal,
         helper="" if state.locked else _HELPER_WORDS[state.helper],
         clock=clock(wall),
         stale=age,

@@ -38,7 +38,7 @@ def right(state: State, selection: Selection) -> tuple[Segment, ...]:
         return ((f"{now} ", "fg"), (f"→ {new}", "staged"))
     if kind == "advised":
         asks = any(status.state == DIFFERS for status in selection.statuses)
-        return ((f"{now}, advised {new}", "differs" if asks else "dim"),)
+        return ((f"{now}, advised {new} for {state.goal}", "differs" if asks else "dim"),)
     return ((now, "dim"),)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FOLD_KEY = "fold"
 LACKS = "This kernel lacks"
+_SPOKEN_OF = 2  # stars: one vendor, or one issue of many
 _NOT_CAPTURED = "Not in this capture"
 # Rows for the different values of one setting; on hundreds of cores there may be as many values.
 _MOST_GROUPS = 6
@@ -38,13 +39,17 @@ _MOST_GROUPS = 6
 def memory_rows(state: State, *, headings: bool) -> tuple[SettingRow, ...]:
     """The settings of memory; with headings on its own page, without on the overview."""
     knobs = tuple(_that_count(state, knobs_of(state, is_memory)))
-    return _page(state, knobs, headings=True) if headings else _overview(state, knobs)
+    if headings:
+        return _page(state, knobs, headings=True)
+    return _rows(state, (k for k in knobs if _is_major(state, k)))
 
 
 def cpu_rows(state: State, *, overview: bool = False) -> tuple[SettingRow, ...]:
     """The settings of the CPUs, with one row for each group of equal values."""
     knobs = knobs_of(state, lambda group: group == CPU_GROUP)
-    return _overview(state, knobs) if overview else _page(state, knobs, headings=False)
+    if not overview:
+        return _page(state, knobs, headings=False)
+    return _rows(state, (k for k in knobs if _is_known_to_help(state, k)))
 
 
 def queue_rows(state: State, disk: str, matrix: Iterable[str]) -> tuple[SettingRow, ...]:
@@ -80,15 +85,15 @@ def knobs_of(state: State, wanted: Callable[[str], bool]) -> tuple[str, ...]:
     )
 
 
-def _overview(state: State, knobs: Iterable[str]) -> tuple[SettingRow, ...]:
-    """What a screen begins with: what matters most, and what asks for the operator."""
-    shown = (k for k in knobs if _is_major(state, k) and not _is_absent(state, k))
-    return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in shown))
+def _rows(state: State, knobs: Iterable[str]) -> tuple[SettingRow, ...]:
+    """The rows of what is there, for a screen to begin with."""
+    there = (knob for knob in knobs if not _is_absent(state, knob))
+    return tuple(itertools.chain.from_iterable(_rows_of_knob(state, knob) for knob in there))
 
 
 def _page(state: State, knobs: tuple[str, ...], *, headings: bool) -> tuple[SettingRow, ...]:
     """Everything of a page: by group, then what the kernel lacks, then how much is folded."""
-    shown = tuple(k for k in knobs if state.unfolded or _is_major(state, k))
+    shown = tuple(k for k in knobs if state.unfolded or _is_known_to_help(state, k))
     there = [knob for knob in shown if not _is_absent(state, knob)]
     lacking = [knob for knob in shown if _is_absent(state, knob)]
     rows: list[SettingRow] = []
@@ -110,7 +115,7 @@ def _fold(state: State, knobs: tuple[str, ...], shown: tuple[str, ...]) -> Itera
     hidden = len(knobs) - len(shown)
     if hidden:
         label = f"{hidden} more: Enter shows them"
-    elif state.unfolded and any(not _is_major(state, knob) for knob in knobs):
+    elif state.unfolded and any(not _is_known_to_help(state, k) for k in knobs):
         label = "Enter folds what is seldom needed"
     else:
         return
@@ -118,8 +123,13 @@ def _fold(state: State, knobs: tuple[str, ...], shown: tuple[str, ...]) -> Itera
 
 
 def _is_major(state: State, knob: str) -> bool:
-    """Whether a setting is shown at first: it matters to many, or it asks for the operator."""
+    """Whether a screen begins with a setting: it matters to many, or it asks for the operator."""
     return not ENTRIES[knob].minor or _is_looked_for(state, knob) or asks(state, knob)
+
+
+def _is_known_to_help(state: State, knob: str) -> bool:
+    """Whether a setting is shown on its page at once: somebody better than custom speaks of it."""
+    return _is_major(state, knob) or ENTRIES[knob].stars >= _SPOKEN_OF
 
 
 def _is_absent(state: State, knob: str) -> bool:

@@ -41,6 +41,7 @@ class Header:
         facts: `64 cores, 2 nodes · 1007.5 GiB · …`, where there is room.
         facts_short: `64c 1007G 8×H100`, where there is less.
         chips: What is pending; never dropped.
+        goal: What the machine is for: `inference`; never dropped.
         helper: State of the root helper, dropped first.
         clock: Time of the last sample.
         stale: Takes the clock's place, in amber: `! data 4 s old`. Empty while data are fresh.
@@ -51,6 +52,7 @@ class Header:
     facts: str = ""
     facts_short: str = ""
     chips: tuple[Chip, ...] = ()
+    goal: str = ""
     helper: str = ""
     clock: str = ""
     stale: str = ""
@@ -96,6 +98,8 @@ def header_line(header: Header, width: int) -> Line:
 def _right(header: Header, *, with_helper: bool) -> Line:
     """Chips, helper and clock, two columns apart."""
     fields: list[Line] = [((f" {clean(c.text)} ", _CHIP_TONES[c.kind]),) for c in header.chips]
+    if header.goal:
+        fields.append(((clean(f"for {header.goal}" if with_helper else header.goal), "dim"),))
     if with_helper and header.helper:
         fields.append(((clean(header.helper), "dim"),))
     if header.stale:

@@ -67,7 +67,7 @@ def test_a_setting_with_advice_says_what_would_be_written_and_what_undoes_it(
 ) -> None:
     texts = said(about(machine, statuses, "vm.swappiness"))
     assert texts["Command"] == "sudo sysctl -w vm.swappiness=10"
-    assert texts["Undone by"] == "sudo sysctl -w vm.swappiness=60"
+    assert texts["To undo"] == "sudo sysctl -w vm.swappiness=60"
     assert texts["To last"] == "/etc/sysctl.d/95-aitune.conf\nvm.swappiness = 10"
 
 
@@ -78,7 +78,7 @@ def test_many_policies_share_a_line_and_a_pattern(
     texts = said(found)
     tee = "| sudo tee /sys/devices/system/cpu/cpufreq/"
     assert texts["Command"] == f"echo performance {tee}policy{{0..63}}/scaling_governor"
-    assert texts["Undone by"].split("\n") == [
+    assert texts["To undo"].split("\n") == [
         f"echo performance {tee}policy{{0..31}}/scaling_governor",
         f"echo powersave {tee}policy{{32..63}}/scaling_governor",
     ]

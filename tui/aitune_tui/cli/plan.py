@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aitune_tui.cli import jsontext, proposal
-from aitune_tui.cli.common import Options, emit_json, open_machine, pass_options
+from aitune_tui.cli.common import Options, echo, emit_json, open_machine, pass_options
 from aitune_tui.cli.rooted import asking_options, pending_trial, say_pending
 
 
@@ -41,6 +41,7 @@ def command(
                 for item, text in zip(made.plan.items, texts, strict=True)
             ]
             body = {
+                "goal": options.goal,
                 "trial": jsontext.trial_json(trial) if trial else None,
                 "items": items,
                 "warnings": list(made.plan.warnings),
@@ -49,4 +50,5 @@ def command(
             emit_json("plan", body)
             return
         say_pending(trial)
+        echo(f"Goal: {options.goal}.")
         proposal.show_plan(machine, made.plan, try_s=try_s, persist=persist, as_json=False)
