@@ -53,7 +53,7 @@ class Gathered:
 
     def boot(self, place: str, text: str, words: list[str]) -> None:
         """Add words for the kernel command line."""
-        self._count()
+        self._count(len(words))
         self._boot += [(BootWord(clean(word), place), text) for word in words]
 
     def take_out(self, place: str, text: str, words: list[str]) -> None:
@@ -110,8 +110,8 @@ class Gathered:
         plain = plain if NAME.fullmatch(plain) else "imported"
         profile = Profile(
             name=plain,
-            title=" ".join(clean(title).split()) or plain,
-            text=" ".join(clean(text).split()),
+            title=clean(" ".join(title.split())) or plain,
+            text=clean(" ".join(text.split())),
             wanted=tuple(want for want, _ in self._wanted.values()),
             source=clean(source),
         )
@@ -144,8 +144,8 @@ class Gathered:
         if all(other.place != want.place for other, _ in self._wanted.values()):
             self.follow(want.place, text, why)
 
-    def _count(self) -> None:
-        self._lines += 1
+    def _count(self, more: int = 1) -> None:
+        self._lines += more
         if self._lines > _MOST_LINES:
             raise LensError(f"It has more than {_MOST_LINES} lines: these are no settings.")
 

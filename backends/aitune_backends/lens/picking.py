@@ -8,10 +8,11 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitune_backends.changes import shown
+from aitune_backends.foreign import clean
 from aitune_backends.host import Host
 from aitune_backends.lens import Imported, LensError
-from aitune_backends.lens.tuned import FILE, FOLDERS, read_tuned
+from aitune_backends.lens.tuned import FOLDERS, read_tuned
+from aitune_backends.lens.tuned_chain import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def _text(path: Path) -> str:
     Raises:
         LensError: It cannot be read as text.
     """
-    source = shown(str(path))
+    source = clean(str(path))
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         with os.fdopen(fd, "rb") as file:

@@ -40,6 +40,10 @@ def gather_unit(
         return
     reader = _PLUGINS.get(unit.type)
     target = Target(gathered, read, unit.devices)
+    try:
+        target = Target(gathered, read, variables.expand(unit.devices))
+    except NotUnderstood as why:
+        unit.conditions["devices"] = str(why)
     for line in lines:
         if unit.conditions:
             named = " and ".join(sorted(unit.conditions))

@@ -50,13 +50,13 @@ def _read_rule(
 ) -> None:
     place = f"{source}:{rule.line}"
     sets = [token for token in rule.tokens if token.operator not in _MATCHES]
+    applies = {disk.name: evaluate(rule, disk) for disk in disks}
     for token in sets:
         said = _written(token)
         knob = _ATTRIBUTES.get(token.detail) if token.key == "ATTR" else None
         if knob is None:
             gathered.leave(place, said, "this tool has no knob for it")
             continue
-        applies = {disk.name: evaluate(rule, disk) for disk in disks}
         meant = [name for name, result in applies.items() if result]
         if meant:
             values: list[tuple[str, str | None, str]] = [

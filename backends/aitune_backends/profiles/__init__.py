@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aitune_backends.changes import brief_list, shown
+from aitune_backends.foreign import clean
 from aitune_backends.places import user_places
 from aitune_backends.profiles.fitting import Absent, Fitted, fit
 from aitune_backends.profiles.parse import NAME, Profile, ProfileError, parse_profile
@@ -85,7 +86,7 @@ def _files(folders: Sequence[Path] | None) -> dict[str, Path | None]:
 
 
 def _read(path: Path) -> Profile:
-    source = shown(str(path))
+    source = clean(str(path))
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(fd, "rb") as file:
