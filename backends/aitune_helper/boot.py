@@ -149,7 +149,8 @@ class Machine:
         """The modules without which a setting of frequencies finds no file, or no word."""
         if not knob.path.startswith(_POLICIES):
             return ()
-        policy = instance or next(iter(_listed(self._kernel, _POLICIES[:-1])), "")
+        policies = (name for name in _listed(self._kernel, _POLICIES[:-1]) if name != "boost")
+        policy = instance or next(policies, "")
         driver = _text(self._kernel, f"{_POLICIES}{policy}/scaling_driver").replace("-", "_")
         names = [driver] + ([f"cpufreq_{value}"] if knob.id == "cpu.governor" else [])
         return tuple(

@@ -17,6 +17,7 @@ QUEUE = "/sys/block/{}/queue/"
 THP = "/sys/kernel/mm/transparent_hugepage/"
 POLICY = "/sys/devices/system/cpu/cpufreq/policy0/"
 EPP = POLICY + "energy_performance_preference"
+PSTATE = "/sys/devices/system/cpu/intel_pstate/"
 HALVES = (
     ("overcommit_ratio", "overcommit_kbytes"),
     ("dirty_ratio", "dirty_bytes"),
@@ -76,6 +77,17 @@ COUPLED = {
     QUEUE.format("sda") + "iosched/async_depth": "48",
 }
 
+# A machine whose processors have limits.
+LIMITED = {
+    **FILES,
+    POLICY + "cpuinfo_min_freq": "800000",
+    POLICY + "cpuinfo_max_freq": "3000000",
+    POLICY + "scaling_min_freq": "800000",
+    POLICY + "scaling_max_freq": "1800000",
+    PSTATE + "min_perf_pct": "30",
+    PSTATE + "max_perf_pct": "60",
+}
+
 
 class FakeKernel:
     """Files in memory behind `KernelIO`.
@@ -118,6 +130,7 @@ class FakeKernel:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
         if path == EPP and self.files[POLICY + "scaling_governor"] == "performance" != value:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+        value = self._cut(path, value)
         self.writes.append((path, value))
         self.files[path] = value
         self._side_effects(path, value)
@@ -142,6 +155,15 @@ class FakeKernel:
 
     def state(self) -> dict[str, str]:
         return dict(self.files)
+
+    def _cut(self, path: str, value: str) -> str:
+        """Of a least and a most whichever is written across the other is cut."""
+        folder, _, name = path.rpartition("/")
+        for which, other, cut in (("min_", "max_", min), ("max_", "min_", max)):
+            limit = self.files.get(f"{folder}/{name.replace(which, other)}", "")
+            if name.startswith((which, f"scaling_{which}")) and limit.isdigit():
+                return str(cut(int(value), int(limit)))
+        return value
 
     def _side_effects(self, path: str, value: str) -> None:
         for pair in HALVES:
