@@ -60,11 +60,11 @@ class Typing:
 
     def refused(self, value: str) -> str:
         """Why a value of the kernel's cannot be set here, or ""."""
-        by_table = refusal(KNOBS[self.knob], value) or ""
         low, high = self.takes.low, self.takes.high
-        if by_table or not value.isdecimal() or low is None or high is None:
-            return by_table
-        return "" if low <= int(value) <= high else f"{self.knob} takes {self.range} here"
+        is_number = value.isdecimal() and len(value) <= _DIGITS
+        if is_number and low is not None and high is not None and not low <= int(value) <= high:
+            return f"{self.knob} takes {self.range} here"
+        return refusal(KNOBS[self.knob], value) or ""
 
     @property
     def range(self) -> str:

@@ -55,7 +55,7 @@ def _owners_line(selection: Selection) -> str:
 
 def _set_by(state: State, selection: Selection, about: Explanation) -> str:
     """Who set what is there now, as far as is known, and which services may again."""
-    drift = next((state.drifted[t] for t in selection.targets if t in state.drifted), None)
+    drift = next(iter(selection.among(state.drifted)), None)
     if drift is not None:
         return drift.sentence
     trial = _trial_of(state, selection)

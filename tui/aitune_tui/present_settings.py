@@ -64,12 +64,10 @@ def panel_of(knob: str) -> str:
 
 def mark_of(state: State, selection: Selection) -> Mark:
     """Where a row stands: drifted, on trial and staged come before what is advised."""
-    targets = selection.targets
-    if state.drifted and any(target in state.drifted for target in targets):
+    if selection.among(state.drifted):
         return _DRIFTED
     worst = min((s.state for s in selection.statuses), key=_RANK.__getitem__, default=ABSENT)
-    tried = state.tried
-    items = [tried[target] for target in targets if target in tried]
+    items = selection.among(state.tried)
     if items:
         if any(item.status == PARTIAL for item in items):
             return _mark("partial", "partial", "differs-bold")
@@ -79,7 +77,7 @@ def mark_of(state: State, selection: Selection) -> Mark:
         return _mark(
             "trial", "inert" if inert else "on trial", "differs" if inert else "differs-bold"
         )
-    if any(target in state.staged for target in targets):
+    if selection.among(state.staged):
         inert = worst == INERT
         return _mark("staged", "inert" if inert else "staged", "staged" if inert else "staged-bold")
     return _MARKS[worst]
@@ -87,7 +85,7 @@ def mark_of(state: State, selection: Selection) -> Mark:
 
 def wanted_text(state: State, selection: Selection) -> tuple[str, NewKind]:
     """What stands in NEW/ADVISED, and whether it is `staged`, `advised` or nothing."""
-    staged = [state.staged[t] for t in selection.targets if t in state.staged]
+    staged = selection.among(state.staged)
     if staged:
         if selection.each:
             pairs = zip(selection.targets, selection.statuses, strict=True)

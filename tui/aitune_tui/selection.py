@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aitune_backends.targets import DIFFERS, UNREAD
 from aitune_helper.knobs import KNOBS
 
 if TYPE_CHECKING:
     from aitune_backends.targets import TargetStatus
+
+T = TypeVar("T")
 
 
 class Target(NamedTuple):
@@ -78,6 +80,12 @@ class Selection(NamedTuple):
     def targets(self) -> tuple[Target, ...]:
         """The targets themselves."""
         return tuple(Target(status.knob, status.instance) for status in self.statuses)
+
+    def among(self, known: Mapping[Target, T]) -> list[T]:
+        """What is known of its targets, in their order; quick where nothing is, as mostly."""
+        if not any(target.knob == self.knob for target in known):
+            return []
+        return [known[target] for target in self.targets if target in known]
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aitune_backends.readings import Sample
     from aitune_backends.targets import TargetStatus
     from aitune_helper.messages import HelloReply, Item, PublicState, Trial
+    from aitune_tui.profiling import Compared, Known
 
 HelperState = Literal["ready", "outdated", "asleep", "not installed", "root", "none"]
 NoticeKind = Literal["ok", "differs", "failed", "info"]
@@ -88,6 +89,9 @@ class State:
         writing: How far a running apply of ours is, or "".
         hello: What the helper said of itself when it last answered, or None.
         offer: What may bring the huge pages that the last apply did not get, or None.
+        known_profiles: The profiles that can be looked at.
+        compared: The machine beside the one that is looked at, or None before that.
+        not_compared: Why that one cannot be read, or "".
         outlooks: What each pool of huge pages could become, the smallest size first.
         huge_users: Who uses huge pages, or None before anybody looked.
     """
@@ -116,6 +120,9 @@ class State:
     facts: Facts | None = None
     owners: Owners | None = None
     ground: GroundOf | None = None
+    known_profiles: tuple[Known, ...] = ()
+    compared: Compared | None = None
+    not_compared: str = ""
     writing: str = ""
     hello: HelloReply | None = None
     offer: Offer | None = None
@@ -189,6 +196,11 @@ def stage(state: State, values: Iterable[tuple[Target, str]], *, title: str = ""
     return replace(state, staged=staged, staged_title=title if not state.staged else "")
 
 
+def is_staged(state: State, target: Target, value: str) -> bool:
+    """Whether this value is staged for the target."""
+    return state.staged.get(shown_as(target, state.default_pool_kib)) == value
+
+
 def unstage(state: State, targets: Iterable[Target]) -> State:
     """Forget what was staged for the targets."""
     gone = frozenset(targets)
@@ -222,9 +234,8 @@ def toggle_advised(state: State, selection: Selection) -> State:
 
 def wanted_of(state: State, selection: Selection) -> str:
     """The value that a selection is explained for: staged, else advised, "" for neither."""
-    staged = (state.staged[target] for target in selection.targets if target in state.staged)
     advised = (status.advised for status in selection.statuses if status.advised is not None)
-    return next(staged, None) or next(advised, None) or ""
+    return next(iter(selection.among(state.staged)), None) or next(advised, None) or ""
 
 
 def is_settable(state: State, status: TargetStatus) -> bool:
