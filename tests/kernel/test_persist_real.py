@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aitune_backends.boot_udev import Disk, Rules
+from aitune_backends.host import Host
+from aitune_backends.owners import read_owners
 from aitune_helper import boot, formats, state
 from aitune_helper.apply import Wanted
 from aitune_helper.formats import Line
@@ -48,6 +50,20 @@ mkdir -p /dev/block /dev/disk
 mount -t tmpfs none /dev/block
 mount -t tmpfs none /dev/disk
 exec udevadm test --action="$3" "/sys/block/$2"
+"""
+
+# procps reads the files of the test alone. It really sets what they say: its --dry-run does too.
+SYSCTLS_IN_A_NAMESPACE = """\
+set -e
+cd "$1"
+mount -t tmpfs none /run
+mkdir -p /run/sysctl.d
+for folder in /etc/sysctl.d /usr/lib/sysctl.d /usr/local/lib/sysctl.d /lib/sysctl.d; do
+    if [ -d $folder ]; then mount -t tmpfs none $folder; fi
+done
+for file in $(find . -type f -path '*/sysctl.d/*'); do cp "$file" "/${file#./}"; done
+mount --bind etc/sysctl.conf /etc/sysctl.conf
+exec "$2" --system
 """
 
 
@@ -270,3 +286,36 @@ def test_disks_of_this_machine_are_told_apart_or_said_not_to_be(loop: str) -> No
     for disk, match in found.items():
         assert formats.is_udev_match(match)
         assert Path("/sys/block", disk).is_dir()
+
+
+SYSCTL_LAYOUTS: tuple[dict[str, str], ...] = (
+    {"/etc/sysctl.conf": "", "/etc/sysctl.d/10-a.conf": "1", "/usr/lib/sysctl.d/90-b.conf": "2"},
+    {"/etc/sysctl.conf": "3", "/etc/sysctl.d/99-z.conf": "1", "/run/sysctl.d/99-zz.conf": "2"},
+    {"/etc/sysctl.conf": "", "/etc/sysctl.d/50-x.conf": "1", "/usr/lib/sysctl.d/50-x.conf": "2"},
+    {"/etc/sysctl.conf": "", "/run/sysctl.d/50-x.conf": "4", "/usr/lib/sysctl.d/50-x.conf": "5"},
+)
+
+
+@pytest.mark.parametrize("layout", SYSCTL_LAYOUTS, ids=range(len(SYSCTL_LAYOUTS)))
+def test_the_line_that_stands_is_procps_own(tmp_path: Path, layout: dict[str, str]) -> None:
+    if PROCPS is None:
+        pytest.skip("sysctl is not installed (package procps)")
+    if not Path("/etc/sysctl.conf").is_file():
+        pytest.skip("no /etc/sysctl.conf to put another one over")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mount namespace can be had here")
+    for path, value in layout.items():
+        file = tmp_path / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"vm.swappiness = {value}\n" if value else "")
+    init = tmp_path / "proc/1/comm"
+    init.parent.mkdir(parents=True)
+    init.write_text("init\n")  # so that it is procps that reads them
+    owner = read_owners(Host(tmp_path, origin="demo")).of("vm.swappiness")
+    before = SWAPPINESS.read_text()
+    try:
+        ran("unshare", "-m", "sh", "-c", SYSCTLS_IN_A_NAMESPACE, "sh", str(tmp_path), PROCPS)
+        assert owner is not None
+        assert SWAPPINESS.read_text().strip() == owner.value
+    finally:
+        SWAPPINESS.write_text(before)
