@@ -25,7 +25,7 @@ SWAPPINESS = "/proc/sys/vm/swappiness"
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("vm.swappines=10", "there are vm.overcommit_memory,"),
+        ("vm.swappines=10", "near it are vm.swappiness"),
         ("vm.swappiness=500", "0 to 200"),
         ("vm.swappiness=010", "whole number"),
         ("vm.swappiness", "knob=value"),
@@ -34,7 +34,7 @@ SWAPPINESS = "/proc/sys/vm/swappiness"
         ("block.scheduler@nvme0n1=cfq", "mq-deadline"),
         ("block.scheduler@../../etc=none", "names no disk"),
         ("hugepages.3kB=1", "No knob"),
-        ("vm.vfs_cache_pressure=1", "No knob"),
+        ("vm.extfrag_threshold=1", "No knob"),
     ],
 )
 def test_a_bad_change_names_the_choices(cli: CommandLine, change: str, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,40 @@ def test_status_of_this_machine_is_of_its_schema() -> None:
     document = json.loads(run("status", "--json"))
     json_schema.check(document)
     assert document["memory"]["total"] > 0
+
+
+def test_settings_that_say_nothing_are_counted(cli: CommandLine) -> None:
+    brief, whole = cli.run("status").output, cli.run("status", "--all").output
+    document = cli.json("status")
+    knobs = {target["knob"] for target in document["targets"]}
+    shown = {line.split("@")[0].split(",")[0].split()[0] for line in whole.splitlines() if line}
+    assert knobs <= shown
+    assert "--all" in brief
+    assert "--all" not in whole
+    left = next(line for line in brief.splitlines() if "--all" in line)
+    count = int(left.split()[0])
+    assert count + sum(f"\n{knob}" in brief for knob in knobs) >= len(knobs)
+    assert count == sum(map(int, re.findall(r"[0-9]+", left.partition("(")[2])))
+    for knob in ("kernel.numa_balancing", "cpu.governor", "vm.overcommit_memory"):
+        assert knob in brief
+    assert "ksm.run" not in brief
+    assert len(brief.splitlines()) < len(whole.splitlines()) - 20
+
+
+def test_many_cores_share_a_line(cli: CommandLine) -> None:
+    lines = cli.run("status", "cpu.idle_latency", "cpu.epp@policy3", "cpu.governor").output
+    assert [line.split()[0] for line in lines.splitlines()[1:]] == [
+        "cpu.idle_latency@cpu0-63", "cpu.epp@policy3", "cpu.governor@policy0-31",
+        "cpu.governor@policy32-63",
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_set_and_what_sets_it_again_is_in_the_json(cli: CommandLine) -> None:
+    targets = {(t["knob"], t["instance"]): t for t in cli.json("status")["targets"]}
+    words = {value["value"] for value in targets["cpu.epp", "policy0"]["impossible"]}
+    assert words == {"balance_performance", "balance_power", "power"}
+    assert targets["cpu.epp", "policy40"]["impossible"] == []
+    assert isinstance(targets["vm.swappiness", ""]["overwritten_by"], list)
 
 
 def test_single_settings_by_name(cli: CommandLine) -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from aitune_backends.advice import judge
 from aitune_backends.amounts import memory_text
-from aitune_backends.catalogue import ENTRIES, GOALS
+from aitune_backends.catalogue import ENTRIES, GOALS, INFERENCE, MODEL_LOADING, TRAINING
 from aitune_backends.inert import no_scheduler
-from aitune_backends.readings import Disk, HugePool
-from aitune_backends.situation import Situation, Subject
+from aitune_backends.readings import Disk, HugePool, Policy
+from aitune_backends.situation import Situation, Stalls, Subject
 from aitune_backends.targets import DIFFERS, INERT, INFO, OK
 
 BUSY = Situation(settings={"vm.overcommit_memory": "0"}, swap=8 << 30, nodes=2)
@@ -52,18 +52,77 @@ def judge_disk(knob: str, value: str, disk: Disk, situation: Situation = BUSY) -
         ("block.read_ahead_kb", "1023", DIFFERS),
         ("block.read_ahead_kb", "1024", OK),
         ("block.read_ahead_kb", "8192", OK),
+        ("vm.zone_reclaim_mode", "0", OK),
+        ("vm.zone_reclaim_mode", "1", DIFFERS),
+        ("vm.max_map_count", "65530", INFO),
+        ("vm.compaction_proactiveness", "20", INFO),
+        ("cpu.boost", "1", OK),
+        ("cpu.boost", "0", DIFFERS),
+        ("cpu.no_turbo", "0", OK),
+        ("cpu.no_turbo", "1", DIFFERS),
+        ("cpu.max_perf_pct", "80", DIFFERS),
+        ("cpu.min_perf_pct", "20", INFO),
+        ("cpu.epp", "power", DIFFERS),
+        ("cpu.idle_latency", "0", INFO),
+        ("vm.panic_on_oom", "1", INFO),
+        ("vm.dirty_bytes", "0", INFO),
     ],
 )
 def test_values_are_judged(knob: str, value: str, expected: str) -> None:
     assert state(knob, value) == expected
 
 
-def test_the_ratio_counts_in_mode_2_alone() -> None:
-    for mode, expected in (("0", INERT), ("1", INERT), ("2", INFO)):
-        assert (
-            state("vm.overcommit_ratio", "90", Situation(settings={"vm.overcommit_memory": mode}))
-            == expected
-        )
+def test_maps_are_for_loading_and_training() -> None:
+    for goal, expected in ((MODEL_LOADING, DIFFERS), (TRAINING, DIFFERS), (INFERENCE, INFO)):
+        assert state("vm.max_map_count", "65530", Situation(goal=goal)) == expected
+    assert state("vm.max_map_count", "1048576", Situation(goal=TRAINING)) == OK
+
+
+@pytest.mark.parametrize(
+    ("programs", "kernel", "hours", "goal", "expected"),
+    [
+        (0, 0, 100.0, MODEL_LOADING, INFO),
+        (90, 0, 2.0, MODEL_LOADING, INFO),
+        (90, 40, 2.0, MODEL_LOADING, DIFFERS),
+        (5_000, 0, 10.0, TRAINING, DIFFERS),
+        (5_000, 0, 10.0, INFERENCE, INFO),
+    ],
+)
+def test_watermarks_are_raised_only_where_programs_had_to_wait(
+    programs: int, kernel: int, hours: float, goal: str, expected: str
+) -> None:
+    situation = Situation(goal=goal, stalls=Stalls(programs, kernel, hours))
+    knob = "vm.watermark_scale_factor"
+    found = judge(ENTRIES[knob], Subject(knob, "", "10"), situation)
+    assert (found.state, found.advised) == (expected, "50" if expected == DIFFERS else None)
+    assert goal == INFERENCE or f"{programs:,} times" in found.reason
+    assert state(knob, "60", situation) in (OK, INFO)
+    assert state(knob, "10") == INFO, "nothing is known of a machine that does not count"
+
+
+@pytest.mark.parametrize(
+    ("now", "hardware", "expected"),
+    [
+        (3_800_000, 3_800_000, OK),
+        (3_799_000, 3_800_000, OK),
+        (2_000_000, 3_800_000, DIFFERS),
+        (2_000_000, None, INFO),
+    ],
+)
+def test_a_cap_below_what_the_hardware_can_is_named(
+    now: int, hardware: int | None, expected: str
+) -> None:
+    policy = Policy("policy0", (0,), "x", "performance", (), None, 1, now, 1, hardware)
+    subject = Subject("cpu.max_freq", "policy0", str(now), policy=policy)
+    found = judge(ENTRIES["cpu.max_freq"], subject, BUSY)
+    assert (found.state, found.advised) == (expected, str(hardware) if hardware else None)
+
+
+def test_boost_is_judged_once_and_only_where_it_is_known() -> None:
+    off = Situation(settings={"cpu.boost": "0"})
+    assert state("cpu.policy_boost", "0", off) == INFO
+    assert state("cpu.policy_boost", "0", Situation(settings={"cpu.boost": "1"})) == DIFFERS
+    assert state("cpu.boost", "0", Situation(drivers=frozenset({"cppc_cpufreq"}))) == INFO
 
 
 def test_swappiness_without_swap_is_inert_and_keeps_its_advice() -> None:
@@ -78,10 +137,6 @@ def test_what_the_machine_does_not_tell_makes_nothing_inert() -> None:
     assert state("vm.swappiness", "60", unknown) == DIFFERS
     assert state("kernel.numa_balancing", "1", unknown) == DIFFERS
     assert state("vm.overcommit_ratio", "50", unknown) == INFO
-
-
-def test_balancing_on_one_node_is_inert() -> None:
-    assert state("kernel.numa_balancing", "1", Situation(nodes=1)) == INERT
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_undo_names_what_moves_along(tmp_path: Path) -> None:
         "writes madvise back, read 12:04:29, and min_free_kbytes if that moved."
     )
     assert found["block.scheduler@nvme2n1"].undo.endswith(
-        "and nr_requests, wbt_lat_usec, read_ahead_kb and the scheduler's own options if that moved."
+        "and nr_requests, wbt_lat_usec, read_ahead_kb and the scheduler's own options if that "
+        "moved."
     )
 
 

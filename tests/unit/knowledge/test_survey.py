@@ -10,6 +10,7 @@ import pytest
 from aitune_backends.catalogue import ENTRIES, GROUPS
 from aitune_backends.host import Host
 from aitune_backends.owners import read_owners
+from aitune_backends.probes.cpufreq import OFFLINE
 from aitune_backends.readings import Cpu, Disk, HugePool, Policy, Pressure, Sample
 from aitune_backends.setting_reader import SettingReader
 from aitune_backends.survey import default_pool, survey
@@ -157,13 +158,85 @@ def test_a_sample_is_not_read_again(tmp_path: Path) -> None:
     assert (pool.value, pool.state) == ("64", INERT)
 
 
-def test_an_offline_policy_is_unread(tmp_path: Path) -> None:
-    policy = Policy("policy3", (3,), "", None, (), None, None, None, None, None, "offline")
-    sample = a_sample()
-    sample = Sample(0.0, 0.0, None, Pressure(), (), (), (policy,), ())
-    target = at(survey(made_trees.host(tmp_path), sample), "cpu.governor", "policy3")
-    assert target.state == UNREAD
-    assert "offline" in target.reason
+def test_an_offline_policy_is_absent_and_says_so(tmp_path: Path) -> None:
+    for error, expected in ((OFFLINE, ABSENT), ("scaling_driver: Input/output error", UNREAD)):
+        policy = Policy("policy3", (3,), "", None, (), None, None, None, None, None, error)
+        sample = Sample(0.0, 0.0, None, Pressure(), (), (), (policy,), ())
+        for knob in ("cpu.governor", "cpu.max_freq", "cpu.policy_boost"):
+            target = at(survey(made_trees.host(tmp_path), sample), knob, "policy3")
+            assert target.state == expected
+            assert "offline (cpu 3)" in target.reason or "output error" in target.reason
+
+
+def test_a_disk_that_passes_requests_on_shows_what_its_kernel_shows(tmp_path: Path) -> None:
+    host = made_trees.host(
+        tmp_path,
+        made_trees.disk("md0", "none", slaves=("sda",)),
+        made_trees.disk("md1", None, slaves=("sdb",)),
+    )
+    old, new = (at(survey(host), "block.scheduler", name) for name in ("md0", "md1"))
+    assert (old.value, old.state) == ("none", INERT)
+    assert (new.value, new.state) == (None, ABSENT)
+    assert old.reason.replace("md0", "md1").replace("sda", "sdb") == new.reason
+
+
+def test_values_that_cannot_be_set_come_with_the_reason(tmp_path: Path) -> None:
+    host = made_trees.host(
+        tmp_path,
+        made_trees.meminfo(),
+        made_trees.sysctls(overcommit_ratio="1"),  # of 64 GiB, where 1 GiB is promised
+        made_trees.policies("performance"),
+        {
+            "/sys/devices/system/cpu/cpufreq/policy0/energy_performance_preference": "performance",
+            "/sys/devices/system/cpu/cpufreq/policy0/energy_performance_available_preferences": (
+                "default performance power"
+            ),
+        },
+    )
+    targets = survey(host)
+    assert [i.value for i in at(targets, "cpu.epp", "policy0").impossible] == ["power"]
+    assert [i.value for i in at(targets, "vm.overcommit_memory").impossible] == ["2"]
+    assert at(targets, "thp.enabled").impossible == ()
+
+
+def test_what_is_absent_depends_on_the_kernel_and_on_what_is_there(tmp_path: Path) -> None:
+    host = made_trees.host(
+        tmp_path,
+        {
+            "/proc/version": "Linux version 6.1.0-x (a@b)",
+            "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu hypervisor sse\n",
+            "/sys/devices/system/cpu/intel_pstate/no_turbo": "1",
+        },
+    )
+    targets = survey(host)
+    assert at(targets, "thp.size_enabled").reason.startswith("Linux 6.1 does not have it")
+    assert at(targets, "cpu.boost").reason == "Here cpu.no_turbo says the same."
+    assert "virtual machine" in at(targets, "cpu.governor").reason
+    assert at(targets, "cpu.no_turbo").state == DIFFERS
+
+
+def test_sizes_cores_and_nodes_are_instances_too(tmp_path: Path) -> None:
+    thp = "/sys/kernel/mm/transparent_hugepage"
+    host = made_trees.host(
+        tmp_path,
+        {
+            f"{thp}/hugepages-64kB/enabled": "always inherit madvise [never]",
+            f"{thp}/hugepages-2048kB/enabled": "always [inherit] madvise never",
+            "/sys/devices/system/cpu/cpu10/power/pm_qos_resume_latency_us": "n/a",
+            "/sys/devices/system/cpu/cpu9/power/pm_qos_resume_latency_us": "0",
+            "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor": "performance",
+            "/sys/kernel/mm/mempolicy/weighted_interleave/node1": "3",
+        },
+    )
+    found = [(t.knob, t.instance, t.value) for t in survey(host) if t.instance and t.value]
+    assert found == [
+        ("thp.size_enabled", "64kB", "never"),
+        ("thp.size_enabled", "2048kB", "inherit"),
+        ("numa.weighted_interleave", "node1", "3"),
+        ("cpu.governor", "policy0", "performance"),
+        ("cpu.idle_latency", "cpu9", "0"),
+        ("cpu.idle_latency", "cpu10", "n/a"),
+    ]
 
 
 class CountingHost(Host):
