@@ -54,35 +54,26 @@ async def test_enter_opens_the_plan_of_the_fix_and_space_stages_it() -> None:
         assert desk.app.state.staged == {WATERMARK: "50"}
 
 
-async def test_a_finding_without_a_fix_says_so_and_stages_nothing() -> None:
+async def test_what_cannot_be_staged_says_why_and_no_text_of_the_machine_acts() -> None:
+    bad = Finding(
+        "bad",
+        "Made up",
+        "It is.",
+        severity="problem",
+        fix=(Wanted("block.scheduler", "sdq", "none"),),
+    )
+    evil = Finding("evil", "[b]x[/b]\x1b[31m", "[red]y[/]\x1b[2J")
     async with open_desk() as desk:
-        await desk.press("7", "enter")
-        assert "No setting mends this" in desk.text
-        assert not desk.app.state.staged
-
-
-async def test_a_fix_that_the_machine_does_not_take_is_refused_in_a_sentence() -> None:
-    bad = Finding("bad", "Made up", "It is.", fix=(Wanted("block.scheduler", "sdq", "none"),))
-    async with open_desk() as desk:
-        desk.app.set_state(replace(desk.app.state, findings=(bad,)))
+        desk.app.set_state(replace(desk.app.state, findings=(bad, evil)))
         await desk.press("7", "enter")
         assert "block.scheduler has no instance sdq here" in desk.text
+        await desk.press("down", "enter")
+        assert "No setting mends this" in desk.text
         assert not desk.app.state.staged
-
-
-async def test_text_of_the_machine_is_no_markup_there() -> None:
-    evil = Finding("evil", "[b]x[/b]\x1b[31m", "[red]y[/]\x1b[2J", severity="problem")
-    async with open_desk() as desk:
-        desk.app.set_state(replace(desk.app.state, findings=(evil,)))
-        await desk.press("7")
         assert "[b]x[/b]?[31m" in desk.text
         assert "[red]y[/]?[2J" in desk.text
-
-
-async def test_nothing_found_is_said() -> None:
-    async with open_desk() as desk:
         desk.app.set_state(replace(desk.app.state, findings=()))
-        await desk.press("7")
+        await desk.pilot.pause(0)
         assert "Nothing stands out on this machine." in desk.text
         assert counts(desk.app.state) == ()
         assert "!" not in desk.text.splitlines()[1]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aitune_tui.cli.common import Options
     from aitune_tui.events import ExercisePlanned
     from aitune_tui.screens.changes import ChangesPage
+    from aitune_tui.screens.doctor import DoctorPage
     from aitune_tui.screens.page import Page
     from aitune_tui.screens.plan import PlanDialog
     from aitune_tui.selection import Selection
@@ -91,6 +92,16 @@ class Dashboard(Board):
             self.changing.plan()
         else:
             self.changing.undo(event.key)
+
+    def on_doctor_page_fix_asked(self, event: DoctorPage.FixAsked) -> None:
+        """Enter or Space on a finding."""
+        from aitune_tui.present_doctor import find
+
+        finding = find(self.state, event.key)
+        if finding is None or not finding.fix:
+            self.note("info", sentences.NO_FIX)
+        else:
+            self.changing.stage_fix(finding, plan=event.plan)
 
     def selection(self) -> Selection | None:
         """The targets of the selected row."""

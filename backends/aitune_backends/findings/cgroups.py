@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aitune_backends.host import Host
 
 _DEEPEST = 32
-# v1 says "no limit" as the largest number of whole pages.
-_UNLIMITED = 1 << 62
 _NEARLY = 0.95
 
 
@@ -115,13 +113,13 @@ def parse_mounts(mounts: str) -> Mounts:
 def parse_membership(membership: str) -> dict[str, str]:
     """`/proc/PID/cgroup`: the path of each v1 controller, and of v2 under "".
 
-    A group outside our namespace begins with `/..`; what is above is not to be seen.
+    A group outside our namespace begins with `/..`: it is not below any mount of ours.
     """
     paths: dict[str, str] = {}
     for line in membership.splitlines():
         number, _, rest = line.partition(":")
         names, colon, path = rest.partition(":")
-        if colon and path.startswith("/"):
+        if colon and path.startswith("/") and ".." not in path.split("/"):
             if number == "0" and not names:
                 paths[""] = next(_way_up(path))
             else:
@@ -182,7 +180,7 @@ def _directory(mount: str, group: str) -> str:
 
 def _way_up(path: str) -> Iterator[str]:
     """A group and those above it, the root last."""
-    parts = [part for part in path.split("/") if part and part != ".."][:_DEEPEST]
+    parts = [part for part in path.split("/") if part][:_DEEPEST]
     for end in range(len(parts), -1, -1):
         yield "/" + "/".join(parts[:end])
 
@@ -208,9 +206,12 @@ def _huge(host: Host, mount: str, path: str, pattern: str) -> dict[str, int]:
 
 
 def _number(host: Host, path: str) -> int | None:
-    """A limit or a use in bytes; None for `max`, for v1's "no limit", and where there is none."""
+    """A limit or a use in bytes; None for `max` and where there is none.
+
+    v1's "no limit" is the largest number of whole pages, more than any machine has.
+    """
     number = parse_int(host.first_line(path) or "")
-    return number if number is not None and 0 <= number < _UNLIMITED else None
+    return number if number is not None and number >= 0 else None
 
 
 def _reserved(host: Host) -> dict[str, int]:

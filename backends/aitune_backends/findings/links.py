@@ -48,11 +48,12 @@ def narrow(devices: Sequence[Device]) -> Iterator[Finding]:
             if lower.width < both:
                 text = f"{_name(device, lower)} runs at x{lower.width} of x{both}"
                 lost.append(text)
-            elif lower is device.links[0][0]:
+            else:
                 text = f"{_name(device, lower)} of x{lower.max_width} sits in a slot of x{both}"
                 short.append(text)
+    # A switch stands above several devices.
+    lost, short = list(dict.fromkeys(lost)), list(dict.fromkeys(short))
     if lost:
-        lost = list(dict.fromkeys(lost))
         yield Finding(
             "pcie-width",
             f"{counted(len(lost), 'PCIe link')} lost lanes",
@@ -145,7 +146,7 @@ def _nodes(numbers: Sequence[int]) -> str:
 def _name(device: Device, lower: End) -> str:
     if lower.address == device.address:
         return f"{device.kind} {device.address}"
-    return f"the switch at {lower.address}, above {device.kind} {device.address},"
+    return f"the switch at {lower.address}"
 
 
 def _least(own: float, other: float | None) -> float | int:

@@ -196,7 +196,8 @@ IN_V1 = server(cgroup="4:memory:/a/b\n3:cpuset:/a\n2:hugetlb:/\n0::/")
             {
                 **V2,
                 **IN_V2,
-                f"{HERE}/hugetlb.2MB.max": "max",
+                f"{HERE}/hugetlb.2MB.max": str(64 << 21),
+                f"{HERE}/hugetlb.1GB.max": "max",
                 "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": "64",
             },
             {},
@@ -227,7 +228,9 @@ IN_V1 = server(cgroup="4:memory:/a/b\n3:cpuset:/a\n2:hugetlb:/\n0::/")
             "may use 8 GiB of 64 GiB",
         ),
         # Outside our namespace, and nonsense.
-        ({**V2, **server(cgroup="0::/../../x"), "/sys/fs/cgroup/x/memory.max": "junk"}, {}, ""),
+        ({**V2, **server(cgroup="0::/../../x"), "/sys/fs/cgroup/x/memory.max": "1"}, {}, ""),
+        ({**V2, **server(cgroup="0::/../../x"), "/sys/x/memory.max": "1"}, {}, ""),
+        ({**V2, **IN_V2, f"{HERE}/memory.max": "junk\x1b[2J"}, {}, ""),
         ({**V2, **server(cgroup="::\n0:\nx\n0::relative"), "/etc/passwd": "x"}, {}, ""),
         ({**V2, **IN_V2, f"{HERE}/memory.max": "-1", f"{HERE}/memory.high": "9" * 30}, {}, ""),
     ],

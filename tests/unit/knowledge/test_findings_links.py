@@ -47,9 +47,16 @@ def found(root: Path, *parts: Mapping[str, str]) -> dict[str, Finding]:
         # Lanes lost above a switch; the link inside the switch is none.
         (
             device("00:01.0 01:00.0 02:00.0 03:00.0", GPU, X8, X8, X8, X16),
-            {"pcie-width": "the switch at 0000:01:00.0, above GPU 0000:03:00.0, runs at x8"},
+            {"pcie-width": "the switch at 0000:01:00.0 runs at x8"},
         ),
         (device("00:01.0 01:00.0 02:00.0 03:00.0", GPU, X16, X16, X8, X16), {}),
+        (
+            {
+                **device("00:01.0 01:00.0 02:00.0 03:00.0", GPU, link("8", "8"), X8, X16, X16),
+                **device("00:01.0 01:00.0 02:01.0 04:00.0", GPU, link("8", "8"), X8, X16, X16),
+            },
+            {"pcie-slot": "1 device in a narrow slot: the switch at 0000:01:00.0 of x16 sits in"},
+        ),
         # What the kernel writes where it does not know, and what nobody wrote.
         (device("00:01.0 01:00.0", GPU, X16, link("0", "16")), {}),
         (device("00:01.0 01:00.0", GPU, X16, link("63", "255")), {}),
@@ -74,7 +81,7 @@ def test_links(tmp_path: Path, files: dict[str, str], expected: dict[str, str]) 
     got = found(tmp_path / "m", files, nodes("0"))
     assert got.keys() == expected.keys()
     for name, words in expected.items():
-        assert words in got[name].sentence
+        assert words in f"{got[name].title}: {got[name].sentence}"
 
 
 def test_how_urgent_they_are(tmp_path: Path) -> None:
@@ -162,4 +169,4 @@ def test_access_control_counts_where_a_switch_is(tmp_path: Path) -> None:
         place = host.root / f"sys/bus/pci/devices/{address}/config"
         place.write_bytes(configuration(0b11101))
     got = by_id(links.findings(host, read_devices(host)))
-    assert got["pcie-acs"].sentence.startswith("Access control (ACS) is on at 0000:02:00.0, ")
+    assert got["pcie-acs"].sentence.startswith("Access control (ACS) is on at 0000:02:00.0, ports")
