@@ -13,7 +13,6 @@ from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue import ENTRIES, Meaning, moved_along, size_text
 from aitune_backends.changes import brief_list
 from aitune_backends.inert import why_inert
-from aitune_backends.planner import plan_pools
 from aitune_backends.planner_words import doubts, losses, unseen
 from aitune_backends.situation import Situation, Subject, names, read_settings, read_situation
 from aitune_helper import plan
@@ -127,12 +126,16 @@ def gather(kernel: Host, items: Sequence[Item], *, read_at: str = "") -> Facts:
         default_pool=memory.default_pool if memory.default_pool in KNOBS else "",
         situation=situation,
         read_at=read_at,
-        outlooks=plan_pools(kernel) if any(_is_pool(item) for item in items) else (),
+        outlooks=_outlooks(kernel, items),
     )
 
 
-def _is_pool(item: Item) -> bool:
-    return item.knob == "vm.nr_hugepages" or item.knob in POOLS
+def _outlooks(kernel: Host, items: Sequence[Item]) -> tuple[PoolOutlook, ...]:
+    if not any(item.knob == "vm.nr_hugepages" or item.knob in POOLS for item in items):
+        return ()
+    from aitune_backends.planner import plan_pools  # the first screen needs none of it
+
+    return plan_pools(kernel)
 
 
 def change_text(item: Item, facts: Facts, others: Sequence[str] = ()) -> ChangeText:

@@ -38,15 +38,6 @@ _USUAL_ORDERS = 11  # of the buddy allocator, where buddyinfo is not there to be
 _KUBELET_PLACES = ("/var/lib/kubelet", "/var/snap/microk8s/common/var/lib/kubelet")
 _VLLM_SHARE = 0.9
 
-KUBELET = (
-    "kubelet counts huge pages when it starts: it will not see this until it is restarted "
-    "(kubernetes#111757); pods that count on the old number can die of SIGBUS (kubernetes#99483)."
-)
-VLLM = (
-    "vLLM reads a checkpoint ahead only if it fits in 90 % of what is available "
-    "(vllm/config/load.py)"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class NodeOutlook:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aitune_backends.amounts import memory_text
 from aitune_backends.catalogue.huge_pages import size_text
 from aitune_backends.foreign import clean
-from aitune_backends.planner import KUBELET, VLLM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,6 +17,14 @@ if TYPE_CHECKING:
     from aitune_backends.hugepage_users import HugeFile, HugePageUsers, HugeUser
     from aitune_backends.planner import Costs, PoolOutlook
 
+KUBELET = (
+    "kubelet counts huge pages when it starts: it will not see this until it is restarted "
+    "(kubernetes#111757); pods that count on the old number can die of SIGBUS (kubernetes#99483)."
+)
+VLLM = (
+    "vLLM reads a checkpoint ahead only if it fits in 90 % of what is available "
+    "(vllm/config/load.py)"
+)
 # The label of a command that is to be copied whole.
 REMOVE = ""
 HEADINGS = ("NODE", "NOW", "FREE", "AT ONCE", "AT MOST")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from aitune_backends import planner, planner_words
 from aitune_backends.probes.buddyinfo import Zone, base_page_kib, parse_buddyinfo
 from tests.unit.knowledge.made_trees import host, pool
+from tests.unit.knowledge.test_cli_knowledge import Ran, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -285,3 +287,17 @@ def test_a_number_while_it_is_typed(tmp_path: Path) -> None:
     assert any("may get fewer" in line for line in planner_words.typed(small, {0: 8, 1: 5000}))
     assert "available rises to 100 GiB" in planner_words.typed(small, {None: 0})
     assert planner_words.growth(small, {0: 0, 1: 64}) == 64
+
+
+def test_explain_tells_it_in_words_and_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_nodes(tmp_path)
+    where = ("--root", str(tmp_path), "explain")
+    out = Ran(capsys, *where, "hugepages.2048kB").out
+    assert re.search(r"^NODE +NOW +FREE +AT ONCE +AT MOST$", out, re.MULTILINE)
+    assert re.search(r"^node1 +0 +0 +4,096 +23,552$", out, re.MULTILINE)
+    body = checked(Ran(capsys, *where, "hugepages.1048576kB", "--json").json)["planner"]
+    assert (body["gigantic"], body["at_once"], body["at_most"]) == (True, None, 90)
+    assert body["step"]["taken"] == 1 << 30
+    assert checked(Ran(capsys, *where, "vm.swappiness", "--json").json)["planner"] is None
