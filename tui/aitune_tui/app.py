@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aitune_tui.screens.doctor import DoctorPage
     from aitune_tui.screens.page import Page
     from aitune_tui.screens.plan import PlanDialog
+    from aitune_tui.screens.profiles import ProfilesPage
     from aitune_tui.selection import Selection
     from aitune_widgets.text import Line
 
@@ -110,7 +111,9 @@ class Dashboard(Board):
     # Changing
 
     def action_plan(self) -> None:
-        """Open the plan of what is staged."""
+        """Open the plan of what is staged; of a profile, of all that differs."""
+        if self.main.page_key == "P":
+            self.profiling.stage_all()
         self.changing.plan()
 
     def action_undo(self) -> None:
@@ -214,6 +217,23 @@ class Dashboard(Board):
     def stage_profile(self, name: str) -> None:
         """Stage what a profile wants, and open its plan."""
         self.changing.stage_profile(name)
+
+    def page_opened(self, key: str) -> None:
+        """Profiles are read when their page is opened, not before."""
+        if key == "P":
+            self.profiling.open()
+
+    def on_profiles_page_profile_chosen(self, event: ProfilesPage.ProfileChosen) -> None:
+        """The cursor stands on another profile."""
+        self.profiling.choose(event.name)
+
+    def on_profiles_page_row_staged(self, event: ProfilesPage.RowStaged) -> None:
+        """Space on a setting of a profile."""
+        self.profiling.toggle(event.key)
+
+    def action_export_profile(self) -> None:
+        """Ask in which form the profile that is shown is copied."""
+        self.profiling.ask_export()
 
     # Looking
 

@@ -23,6 +23,7 @@ from aitune_tui.history import History
 from aitune_tui.looking import Looker
 from aitune_tui.measuring import Measuring
 from aitune_tui.present_load import LoadTrack
+from aitune_tui.profiling import Profiling
 from aitune_tui.screens.dialog import Dialog
 from aitune_tui.screens.main import MainScreen
 from aitune_tui.state import State
@@ -100,6 +101,7 @@ class Board(App[int]):
         self.changing = Changing(self)
         self.timing = Timing(self)
         self.exercising = Exercising(self)
+        self.profiling = Profiling(self)
         for known in THEMES:
             self.register_theme(known)
         self.theme = theme
@@ -289,6 +291,7 @@ class Board(App[int]):
                 surveyed=event.wall,
             )
         )
+        self.profiling.surveyed()
         for drift, count in drifting.together(event.found.drifts):
             self.note("failed", sentences.drifted(drift, count))
 
@@ -368,6 +371,18 @@ class Board(App[int]):
     def on_exercise_stepped(self, event: events.ExerciseStepped) -> None:
         """An exercise went on."""
         self.exercising.stepped(event.step)
+
+    def on_profiles_listed(self, event: events.ProfilesListed) -> None:
+        """Which profiles there are was looked up."""
+        self.set_state(replace(self.state, known_profiles=event.known))
+
+    def on_profile_compared(self, event: events.ProfileCompared) -> None:
+        """The machine was compared with a profile."""
+        self.profiling.compared(event)
+
+    def on_profile_exported(self, event: events.ProfileExported) -> None:
+        """A profile was put into the form of another tool."""
+        self.profiling.exported(event)
 
     def on_results_read(self, event: events.ResultsRead) -> None:
         """What was timed earlier was read."""

@@ -63,6 +63,9 @@ class AllCommands(Provider):
             yield Named(
                 f"Exercise: {name}…", "time a load before and after, then undo everything", run
             )
+        page = partial(app.main.action_page, "P")
+        yield Named("Profile: compare this machine with one", "P", page)
+        yield Named("Profile: copy it for another tool…", "P, then x", action("export_profile"))
         yield Named("Undo: the last kept change", "u", action("undo"))
         yield Named("Trial: keep", "K", action("keep"))
         yield Named("Trial: put back now", "R", action("put_back"))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aitune_backends.doctor import Finding
     from aitune_backends.exercise import Step
     from aitune_backends.explanation import Ground
+    from aitune_backends.exports.aims import Exported
     from aitune_backends.helper_errors import HelperError
     from aitune_backends.hugepage_users import HugePageUsers
     from aitune_backends.loads.records import Event, LoadResult
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aitune_helper.messages import Change, HelloReply, Item, Plan, PublicState, Trial
     from aitune_tui.drifting import Found
     from aitune_tui.jobs import Job
+    from aitune_tui.profiling import Compared, Known
     from aitune_tui.selection import Selection, Statuses
     from aitune_tui.state import NoticeKind
 
@@ -223,3 +225,31 @@ class ExerciseStepped(Message):
     def __init__(self, step: Step) -> None:
         super().__init__()
         self.step = step
+
+
+class ProfilesListed(Message):
+    """Which profiles there are was looked up."""
+
+    def __init__(self, known: tuple[Known, ...]) -> None:
+        super().__init__()
+        self.known = known
+
+
+class ProfileCompared(Message):
+    """The machine was compared with a profile; without a result, why the profile is none."""
+
+    def __init__(self, name: str, compared: Compared | None, why: str) -> None:
+        super().__init__()
+        self.name = name
+        self.compared = compared
+        self.why = why
+
+
+class ProfileExported(Message):
+    """A profile was put into the form of another tool."""
+
+    def __init__(self, name: str, form: str, exported: Exported) -> None:
+        super().__init__()
+        self.name = name
+        self.form = form
+        self.exported = exported

@@ -45,15 +45,18 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
     if state.helper == "outdated":
         connect = (KeyHint("w", "replace root helper"),)
     own = page.hints(view, focused)
+    plans = () if any(hint.key == "p" for hint in own) else (plan,)
     if view.is_compact:
         own = tuple(hint for hint in own if hint.key != "Tab")
-        return (*own[:2], *more, plan, *connect, undo, KeyHint("i", "why"), *own[2:]), ALWAYS
+        first = 2 if plans else len(own)
+        keys = (*more, *plans, *connect, undo, KeyHint("i", "why"))
+        return (*own[:first], *keys, *own[first:]), ALWAYS
     rest = (
         KeyHint("i", "why"),
-        KeyHint("m", "zoom"),
+        KeyHint("m", ("fewer" if state.unfolded else "all settings") if page.folds else "zoom"),
         KeyHint("/", "filter"),
         KeyHint("y", "copy command"),
         KeyHint("g", "goal"),
         KeyHint("f", "freeze"),
     )
-    return (*own, *more, plan, *connect, undo, *rest), ALWAYS
+    return (*own, *more, *plans, *connect, undo, *rest), ALWAYS

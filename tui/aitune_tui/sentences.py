@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from aitune_backends import sentences as shared
 from aitune_helper.messages import AS_WANTED, PARTIAL, PENDING
-from aitune_tui.words import clock
+from aitune_tui.words import clock, counted
 
 if TYPE_CHECKING:
     from aitune_backends.drift import Drift
     from aitune_backends.helper_errors import HelperError
     from aitune_helper.messages import Item, Trial
+    from aitune_tui.events import ProfileExported
 
 NEEDS_ROOT = "Applying needs root. w asks sudo once, here. y copies the plan as shell."
 NO_TERMINAL = "There is no terminal that sudo could ask on."
@@ -30,6 +31,8 @@ OUTDATED = "The root helper that is installed is of another version than this pr
 WRITES_NOTHING = "It knows other settings, so nothing is written until it is replaced."
 ACTION_TITLES = {"compact_memory": "Compact memory", "drop_caches": "Drop the page cache"}
 NO_OFFER = "No pool of huge pages came out short here."
+EXPORT_WHERE = "P shows the profiles; x there copies one in the form of another tool."
+ALREADY_SO = "It is as the profile wants it already."
 NOTHING_STAGED = "Nothing staged. Space stages the advised value, Enter another one."
 NOTHING_LEFT = "Nothing is left of the plan. What was staged is taken back."
 NO_CHANGE_YET = "What is applied here is listed with its way back, also after it was put back."
@@ -173,3 +176,14 @@ def nothing_shown(filter_text: str, *, differs_only: bool) -> str:
 def too_small(width: int, height: int) -> str:
     """The terminal cannot hold a screen."""
     return f"Needs 60 x 16; this is {width} x {height}."
+
+
+def copied_export(event: ProfileExported) -> str:
+    """An export was copied: how long it is, and how much of the profile is not in it."""
+    lines = counted(len(event.exported.text.splitlines()), "line")
+    said = f"Copied {event.name} as {event.form}: {lines}."
+    left = len(event.exported.left)
+    if not left:
+        return f"{said} All of it is in there."
+    them = "setting is" if left == 1 else "settings are"
+    return f"{said} {left} {them} not in it; the text says which and why."

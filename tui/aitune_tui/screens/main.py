@@ -46,6 +46,7 @@ _MODULES = {
     "5": ("measure", "ComparePage"),
     "6": ("changes", "ChangesPage"),
     "7": ("doctor", "DoctorPage"),
+    "P": ("profiles", "ProfilesPage"),
 }
 
 
@@ -71,6 +72,9 @@ class Operator(Protocol):
     def view(self) -> View:
         """One moment."""
 
+    def page_opened(self, key: str) -> None:
+        """Another page is open."""
+
     def point(self) -> None:
         """The selection moved."""
 
@@ -79,6 +83,9 @@ class Operator(Protocol):
 
     def explain_fully(self, selection: Selection) -> None:
         """Have read what has to be read to explain the selected setting."""
+
+    def action_unfold(self) -> None:
+        """Show what is seldom looked for too, or fold it away again."""
 
     def acknowledge_drift(self, selection: Selection | None) -> bool:
         """Take the mark from a setting that drifted; False where it had none."""
@@ -113,6 +120,7 @@ class MainScreen(Screen[None]):
         Binding("K", "app.keep", show=False),
         Binding("R", "app.put_back", show=False),
         Binding("H", "app.read_journal", show=False),
+        Binding("x", "app.export_profile", show=False),
         Binding("l", "app.load_test", show=False),
         Binding("o", "app.choose_files", show=False),
         Binding("e", "app.next_engine", show=False),
@@ -183,6 +191,7 @@ class MainScreen(Screen[None]):
             self.page.point_at(row)
         self.selected = self.page.selected_key
         self.redraw(view)
+        self.operator.page_opened(key)
 
     def redraw(self, view: View, page: str = "") -> None:
         """Show one moment."""
@@ -282,8 +291,10 @@ class MainScreen(Screen[None]):
         show_inspector(inspector, view, self.selection(view))
 
     def action_zoom(self) -> None:
-        """Give the focused panel the whole page, or take it back."""
-        if self.has_class("-zoom"):
+        """Give the focused panel the whole page, or its table all its rows; or take it back."""
+        if self.page.folds:
+            self.operator.action_unfold()
+        elif self.has_class("-zoom"):
             self.remove_class("-zoom")
         elif self.focused is not None:
             panel = next(

@@ -135,6 +135,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Home End G", "first, last"),
             ("Tab", "next panel"),
             ("0 – 7", "page"),
+            ("P", "profiles: this machine beside one; x copies it for another tool"),
             ("Esc", "back"),
         ),
     ),
