@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.boot_files import Owner
 from aitune_backends.boot_lines import BootLines, Target, read_boot_lines
+from aitune_backends.manager_kind import Setting
 from aitune_backends.managers import Keeper, Manager, keeper_of, read_managers
-from aitune_helper.knobs import GLOBAL, KNOBS
+from aitune_helper.knobs import GLOBAL, KNOBS, other_half
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aitune_backends.host import Host
-    from aitune_backends.manager_kind import Setting
 
 __all__ = ["UNKNOWN", "Owners", "Target", "read_owners"]
 
@@ -48,7 +48,8 @@ class Owners:
         """Sort what services set by knob: thousands of targets are asked for, few have any."""
         found: dict[str, tuple[tuple[Manager, Setting], ...]] = {}
         for manager in self.managers:
-            for setting in manager.sets if manager.running or manager.enabled else ():
+            sets = manager.sets if manager.running or manager.enabled else ()
+            for setting in (*sets, *_voided(sets)):
                 alias = KNOBS[setting.knob].means.format(pool=self.boot.default_pool)
                 for knob in (setting.knob, alias) if alias in KNOBS else (setting.knob,):
                     found[knob] = (*found.get(knob, ()), (manager, setting))
@@ -167,6 +168,15 @@ def read_owners(host: Host, ours: Mapping[str, str] | None = None) -> Owners:
         ours: What files of ours would say, by path, instead of what they say now.
     """
     return Owners(read_boot_lines(host, ours), read_managers(host))
+
+
+def _voided(sets: tuple[Setting, ...]) -> Iterator[Setting]:
+    """What the kernel makes 0 along with these: the bytes of a limit that is set as a share."""
+    known = {setting.knob for setting in sets}
+    for setting in sets:
+        half = other_half(KNOBS[setting.knob])
+        if half is not None and half.id not in known and setting.value not in (None, "0"):
+            yield Setting(half.id, setting.instance, "0", setting.place)
 
 
 def _means(setting: Setting, instance: str) -> bool:

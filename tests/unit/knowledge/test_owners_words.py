@@ -107,6 +107,12 @@ def test_a_setting_without_an_instance_goes_to_each() -> None:
     assert not owners(pool).keepers("hugepages.2048kB", "node0")
 
 
+def test_a_share_that_a_service_sets_voids_the_bytes() -> None:
+    share = service("tuned", Setting("vm.dirty_ratio", "", "40", "x:1"))
+    assert owners(share).at_boot("vm.dirty_bytes", "0") == "yes"
+    assert owners(share).at_boot("vm.dirty_bytes", "4096") == "no"
+
+
 def test_a_survey_says_what_may_overwrite(tmp_path: Path) -> None:
     host = made_trees.two_nodes(tmp_path)
     [target] = [
