@@ -103,7 +103,8 @@ class _Survey:
         self._sizes = {f"hugepages.{pool.size_kib}kB" for pool in self._pools}
         self._policies = sample.policies if sample else _policies(host)
         self._disks = sample.disks if sample else _disks(host)
-        self._nodes = {cpu.number: cpu.node for cpu in sample.cpus} if sample else {}
+        nodes = {cpu.number: cpu.node for cpu in sample.cpus} if sample else {}
+        self._notes = {policy.name: _cores(policy.cpus, nodes) for policy in self._policies}
         self._globals = {
             knob.id: reader.read(knob)
             for knob in map(KNOBS.__getitem__, ENTRIES)
@@ -202,7 +203,7 @@ class _Survey:
             yield self._absent(knob)
             return
         for policy, value in found:
-            note = _cores(policy.cpus, self._nodes)
+            note = self._notes[policy.name]
             if isinstance(value, str):
                 subject = Subject(knob.id, policy.name, value, policy=policy)
                 choices = _choices(knob, policy)

@@ -33,9 +33,9 @@ def test_advice_has_a_citation(entry: Entry) -> None:
     assert set(entry.advice) == set(GOALS)
     assert set(entry.sources) <= KNOWN_SOURCES
     assert entry.sources
-    if any(value is not None for value in entry.advice.values()):
+    if entry.depends or any(value is not None for value in entry.advice.values()):
         assert entry.stars >= 2
-        assert entry.differs
+        assert entry.differs or entry.depends
 
 
 @every_entry
@@ -64,6 +64,34 @@ def test_texts_are_sentences_with_known_fields(entry: Entry) -> None:
             assert fields <= FIELDS
     assert "{" not in entry.effect + entry.danger
     assert entry.group in GROUPS
+
+
+@every_entry
+def test_what_else_an_entry_names_is_there(entry: Entry) -> None:
+    assert set(entry.instead) <= set(ENTRIES) - {entry.knob}
+    assert re.fullmatch(r"([2-9]\.[0-9]{1,2})?", entry.since)
+    assert not entry.depends or entry.depends.endswith(".")
+    for text in (entry.title, entry.what, entry.why, entry.evidence, entry.absent, entry.no_effect):
+        assert text
+        assert not re.search(r"\b(TODO|XXX|FIXME)\b|  ", text)
+
+
+def test_advice_for_what_depends_on_the_machine_is_given_nowhere_else() -> None:
+    depending = {entry.knob for entry in ENTRIES.values() if entry.depends}
+    assert depending == {"cpu.max_freq", "vm.watermark_scale_factor"}
+    for knob in depending:
+        assert set(ENTRIES[knob].advice.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    "knob", ["block.nomerges", "block.rq_affinity", "block.wbt_lat_usec", "cpu.min_freq"]
+)
+def test_nothing_is_advised_where_nothing_is_shown(knob: str) -> None:
+    entry = ENTRIES[knob]
+    assert set(entry.advice.values()) == {None}
+    assert entry.stars <= 1
+    for text in (entry.what, *(m.effect for m in meanings(entry))):
+        assert not PROMISES.search(text)
 
 
 @pytest.mark.parametrize("knob", ["block.scheduler", "cpu.governor", "cpu.epp"])

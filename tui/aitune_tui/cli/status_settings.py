@@ -10,6 +10,7 @@ from aitune_backends.absence import NOT_CAPTURED
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.probes.numbers import numbered
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
+from aitune_backends.value_words import in_words
 from aitune_tui.cli.output import table
 from aitune_tui.words import UNKNOWN
 
@@ -40,13 +41,26 @@ def settings_table(targets: Sequence[TargetStatus]) -> str:
         first = alike[0]
         shared = likeness[5]
         reason = first.reason if len(alike) == 1 and shared else shared
-        now = UNKNOWN if first.value is None else f"{first.value} {first.unit}".strip()
         word = f"{_SIGNS.get(first.state, '?')} {first.state}"
         sets = (first.owner or "", *first.overwritten_by)
         why = " · ".join(filter(None, (*sets, reason)))
         name = named(first.knob, [target.instance for target in alike])
-        rows.append((name, now, first.advised or "", word, why))
+        rows.append((name, _now(first), _advised(first), word, why))
     return table(("SETTING", "NOW", "ADVISED", "STATE", "OWNER, OR WHY"), rows)
+
+
+def _now(target: TargetStatus) -> str:
+    """The value as people read it: `60`, `128 KiB`, `3.8 GHz`, `no limit`, `3000 × 1/100 s`."""
+    if target.value is None:
+        return UNKNOWN
+    value, unit = in_words(target.knob, target.value, target.unit)
+    return f"{value} {'× ' if unit[:1].isdigit() else ''}{unit}".strip()
+
+
+def _advised(target: TargetStatus) -> str:
+    """The advised value; with its unit only where that is not the one of the file."""
+    value, unit = in_words(target.knob, target.advised or "", target.unit)
+    return value if unit == target.unit else f"{value} {unit}"
 
 
 def settings_overview(targets: Sequence[TargetStatus]) -> str:
