@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aitune_backends.changes import ChangeError, Wanted, brief_list, expand, target_name
+from aitune_backends.changes import brief_list, target_name
 from aitune_backends.lens import Left
+from aitune_backends.profiles import fit
 from aitune_helper import plan
 from aitune_helper.formats import plain
 from aitune_helper.knobs import KNOBS, Knob, other_half
@@ -15,10 +16,12 @@ from aitune_helper.messages import Change, Item
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from aitune_backends.changes import Wanted
     from aitune_backends.host import Host
     from aitune_backends.profiles import Profile
 
 
+_BOUND = "{} this much is wanted; a file can only say one value, and says it."
 _LATER = "{} says the same in another way, and comes later: only one can hold."
 
 
@@ -85,31 +88,27 @@ def aims(profile: Profile, host: Host) -> Aims:
     A setting that the machine does not have, or whose value it does not take, is left. Of two
     ways to say one thing (a share and its amount, a pool's total and its nodes) the later one
     holds, as it would if both were written.
+
+    Raises:
+        ChangeError: The profile gives one target two values.
     """
-    possible: list[Wanted] = []
-    left: list[Left] = []
-    for want in profile.wanted:
-        try:
-            expand(host, [want])
-        except ChangeError as error:
-            left.append(Left(want.place, str(want), str(error)))
-        else:
-            possible.append(want)
-    last = {_thing(host, want): _way(want) for want in possible}
-    kept = [want for want in possible if last[_thing(host, want)] == _way(want)]
+    last = {_thing(host, want): _way(want) for want in profile.wanted}
+    kept = [want for want in profile.wanted if last[_thing(host, want)] == _way(want)]
+    fitted = fit(host, kept)
+    left = [Left(each.want.place, str(each.want), each.why) for each in fitted.absent]
     left += [
         Left(want.place, str(want), _LATER.format(last[_thing(host, want)]))
-        for want in possible
+        for want in profile.wanted
         if want not in kept
     ]
-    found, doubled = _changes(host, kept)
-    ordered = sorted(found, key=lambda change: plan.rank(change.knob, change.value))
+    left += [Left(want.place, str(want), _BOUND.format(want.bound)) for want in kept if want.bound]
+    ordered = sorted(fitted.changes, key=lambda change: plan.rank(change.knob, change.value))
     return Aims(
         tuple(
             Aim(KNOBS[change.knob], change.instance, change.value, _why(profile, change))
             for change in ordered
         ),
-        (*left, *doubled),
+        tuple(left),
     )
 
 
@@ -129,25 +128,6 @@ def _way(want: Wanted) -> str:
     """In which way it is set: a pool has a total of one or two names, or its nodes."""
     knob = KNOBS[want.knob]
     return f"{knob.id} by node" if knob.quantity and want.instance else knob.id
-
-
-def _changes(host: Host, wanted: Sequence[Wanted]) -> tuple[tuple[Change, ...], list[Left]]:
-    """All changes at once; where two contradict each other, the first one that was said."""
-    try:
-        return expand(host, wanted), []
-    except ChangeError:
-        pass
-    kept: list[Wanted] = []
-    changes: tuple[Change, ...] = ()
-    left: list[Left] = []
-    for want in wanted:
-        try:
-            changes = expand(host, [*kept, want])
-        except ChangeError as error:
-            left.append(Left(want.place, str(want), str(error)))
-        else:
-            kept.append(want)
-    return changes, left
 
 
 def _why(profile: Profile, change: Change) -> str:

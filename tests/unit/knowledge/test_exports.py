@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aitune_backends.changes import Wanted, expand, parse_target
+from aitune_backends.changes import AT_LEAST, Wanted, expand, parse_target
 from aitune_backends.exports import FORMS, export
 from aitune_backends.exports.aims import aims
 from aitune_backends.lens import LensError
@@ -314,3 +314,12 @@ def test_what_is_too_large_or_no_script_of_ours_is_refused(
         read("vm.swappiness=10\n" * 100_000, "huge")
     with pytest.raises(LensError, match="no script that aitune-tui has written"):
         read_script("#!/bin/sh\nput /proc/sys/vm/swappiness 1\n", "theirs.sh")
+
+
+def test_a_bound_that_is_met_is_no_reason_to_go_back(tmp_path: Path) -> None:
+    host = made_trees.two_nodes(tmp_path)
+    want = Wanted("block.read_ahead_kb", None, "1024", bound=AT_LEAST)
+    exported = export(Profile("mine", "Bound", "", (want,), "x"), "shell", host)
+    assert "put /sys/block/sda/queue/read_ahead_kb 4096 rounds" in exported.text
+    assert "put /sys/block/nvme0n1/queue/read_ahead_kb 1024 rounds" in exported.text
+    assert "at least this much is wanted" in exported.left[0].why

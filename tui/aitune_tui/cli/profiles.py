@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aitune_backends import exports, profiles
-from aitune_backends.changes import target_name
+from aitune_backends.changes import ChangeError, target_name
 from aitune_tui.cli.common import (
     USAGE,
     Options,
@@ -118,7 +118,10 @@ def _show(options: Options, profile: Profile) -> None:
 
 def _export(options: Options, profile: Profile, form: str) -> None:
     with open_machine(options) as machine:
-        exported = exports.export(profile, form, machine.host)
+        try:
+            exported = exports.export(profile, form, machine.host)
+        except ChangeError as error:
+            fail(USAGE, "profile", str(error))
     if options.json:
         about = {"name": profile.name, "format": form}
         left = [{"text": each.text, "why": each.why} for each in exported.left]
