@@ -11,12 +11,14 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aitune_backends.absence import why_absent
+from aitune_backends.catalogue import ENTRIES
 from aitune_backends.changes import ChangeError, meant, target_name
 from aitune_backends.inert import why_inert
 from aitune_backends.situation import Situation, Subject, names, read_settings, read_situation
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, OK, UNREAD
 from aitune_helper import plan
-from aitune_helper.kernelfs import instances
+from aitune_helper.kernelfs import has_total, instances
 from aitune_helper.knobs import GLOBAL, KNOBS
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from aitune_backends.changes import Wanted
     from aitune_backends.profiles.parse import Profile
     from aitune_helper.kernelfs import KernelIO
+    from aitune_helper.knobs import Knob
 
 STATES = (OK, DIFFERS, INERT, ABSENT, UNREAD)
 
@@ -78,7 +81,8 @@ def verify(profile: Profile, kernel: KernelIO) -> tuple[Verdict, ...]:
         try:
             found = meant(kernel, want)
         except ChangeError as error:
-            verdicts.append(Verdict(want, want.instance or "", None, ABSENT, str(error)))
+            why = _why_absent(kernel, want, situation) or str(error)
+            verdicts.append(Verdict(want, want.instance or "", None, ABSENT, why))
             continue
         verdicts += [
             _verdict(kernel, want, instance, situation)
@@ -157,6 +161,19 @@ def _governors(profile: Profile, kernel: KernelIO) -> dict[str, str]:
         if value is not None:
             found[policy] = value
     return found
+
+
+def _why_absent(kernel: KernelIO, want: Wanted, situation: Situation) -> str:
+    """Why the machine has no instance of a knob; "" where it has some, but not the one wanted."""
+    knob = KNOBS[want.knob]
+    if _exists(kernel, knob):
+        return ""
+    here = {other.id for other in KNOBS.values() if other.offered and _exists(kernel, other)}
+    return why_absent(ENTRIES[knob.id], situation, here)
+
+
+def _exists(kernel: KernelIO, knob: Knob) -> bool:
+    return has_total(kernel, knob) or bool(instances(kernel, knob))
 
 
 def _verdict(kernel: KernelIO, want: Wanted, instance: str, situation: Situation) -> Verdict:

@@ -23,7 +23,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _KNOWN = {
     "$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required",
-    "additionalProperties", "items", "enum", "const", "anyOf",
+    "additionalProperties", "items", "minItems", "enum", "const", "anyOf",
 }  # fmt: skip
 
 
@@ -63,6 +63,8 @@ def _problems(value: object, schema: Schema, whole: Schema, where: str) -> Itera
                 yield from _problems(inner, properties[name], whole, f"{where}.{name}")
             elif schema.get("additionalProperties") is False:
                 yield f"{where}.{name} is not in the schema"
+    if isinstance(value, list) and len(value) < schema.get("minItems", 0):
+        yield f"{where}: holds only {len(value)}"
     if isinstance(value, list) and "items" in schema:
         for index, inner in enumerate(value):
             yield from _problems(inner, schema["items"], whole, f"{where}[{index}]")

@@ -456,12 +456,12 @@ def test_a_profile_is_one_plan(cli: CommandLine) -> None:
     assert document["trial"]["title"] == "profile classic"
     assert cli.json("verify", "--profile", "classic")["ok"] is True
     assert (
-        "All 3 are as profile classic wants them."
+        "Profile classic: 3 match. This is as wanted."
         in cli.run("verify", "--profile", "classic").output
     )
     cli.run("undo", "--yes")
     assert (
-        "differ from profile classic" in cli.run("verify", "--profile", "classic", expect=1).output
+        "This is not as wanted." in cli.run("verify", "--profile", "classic", expect=1).output
     )
 
 

@@ -93,13 +93,13 @@ def test_one_instance_is_explained_alone(root: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["explain", "vm.swapiness"], "there are vm.overcommit_memory"),
+        (["explain", "vm.swapiness"], "near it are vm.swappiness"),
         (["explain", "block.scheduler@sdz"], "there are: loop0, md0, nvme0n1"),
         (["explain", "vm.swappiness@node0"], "one setting of the whole machine"),
         (["profiles", "show", "nothing"], "there are classic"),
         (["profiles", "show", "./nothing.toml"], "no such file"),
-        (["profiles", "export", "classic"], "needs --format sysctl or shell"),
-        (["profiles", "show"], "`show` and `export` take one"),
+        (["profiles", "export", "classic"], "tuned, cmdline or shell; nothing else"),
+        (["profiles", "show"], "`show`, `import` and `export` take one"),
         (["profiles", "list", "classic"], "`list` takes no name"),
     ],
 )
@@ -117,8 +117,10 @@ def test_profiles_are_listed_shown_and_exported(
     assert "built in" in Ran(capsys, "profiles").out
     body = checked(Ran(capsys, "profiles", "--json").json)
     assert "classic" in [profile["name"] for profile in body["profiles"]]
-    assert "hugepages.2048kB=64" in Ran(capsys, "profiles", "show", "classic").out
+    assert "ordinary load does not" in Ran(capsys, "profiles", "show", "classic").out
     checked(Ran(capsys, "profiles", "show", "classic", "--json").json)
     export = ["profiles", "export", "classic", "--root", root, "--format"]
     assert "vm.nr_hugepages = 64" in Ran(capsys, *export, "sysctl").out
-    assert "tee" in checked(Ran(capsys, *export, "shell", "--json").json)["text"]
+    body = checked(Ran(capsys, *export, "udev", "--json").json)
+    assert [each["text"] for each in body["left"]][-1] == "hugepages.2048kB=64"
+    assert body["left"][-1]["why"] in body["text"]
