@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -78,11 +79,11 @@ def read_devices(host: Host) -> tuple[Device, ...]:
     """Every GPU and NVMe disk, by address. Virtual display adapters count as no GPU."""
     ends: dict[str, End] = {}
 
-    def end(address: str) -> End:
+    def end(place: str) -> End:
         """The same for every device behind a port, so each is read once."""
-        if address not in ends:
-            ends[address] = _read_end(host, address)
-        return ends[address]
+        if place not in ends:
+            ends[place] = _read_end(host, place)
+        return ends[place]
 
     found = (
         _read_device(host, address, end)
@@ -93,10 +94,10 @@ def read_devices(host: Host) -> tuple[Device, ...]:
 
 
 def _read_device(host: Host, address: str, end: Callable[[str], End]) -> Device | None:
-    here = f"{DIRECTORY}/{address}"
-    kind = _kind(host.first_line(f"{here}/class") or "")
+    kind = _kind(host.first_line(f"{DIRECTORY}/{address}/class") or "")
     if kind is None:
         return None
+    here = _place(host, address)
     vendor = host.first_line(f"{here}/vendor") or ""
     if kind == "GPU" and vendor not in (NVIDIA, AMD):
         return None
@@ -108,9 +109,17 @@ def _read_device(host: Host, address: str, end: Callable[[str], End]) -> Device 
         model=host.first_line(f"{here}/device") or "",
         node=node if node is not None and node >= 0 else None,
         driver=target(host, f"{here}/driver").rpartition("/")[2],
-        links=_links(address, target(host, here), end),
+        links=_links(here, end),
         translated=host.first_line(f"{here}/iommu_group/type") or "",
     )
+
+
+def _place(host: Host, address: str) -> str:
+    """Where a device lies in the tree of devices: the names on the way are the ports above it."""
+    entry = f"{DIRECTORY}/{address}"
+    place = posixpath.normpath(f"{DIRECTORY}/{target(host, entry)}")
+    within = place.startswith("/sys/devices/") and place.endswith(f"/{address}")
+    return place if within else entry
 
 
 def _kind(code: str) -> Kind | None:
@@ -119,26 +128,22 @@ def _kind(code: str) -> Kind | None:
     return "NVMe disk" if code.startswith(_NVME_CLASS) else None
 
 
-def _links(
-    address: str, place: str, end: Callable[[str], End]
-) -> tuple[tuple[End, End | None], ...]:
-    """The links on the way up, from where the device's entry leads to below /sys/devices.
+def _links(place: str, end: Callable[[str], End]) -> tuple[tuple[End, End | None], ...]:
+    """The links on the way up from a device.
 
     The way goes device, port, and where there is a switch its upper port, another port, and so on:
     every second pair is a link, those between are inside a switch.
     """
-    way = [part for part in place.split("/") if _ADDRESS.fullmatch(part)][::-1] or [address]
-    if way[0] != address:
-        way = [address]
+    way = [place]
+    while _ADDRESS.fullmatch(posixpath.basename(above := posixpath.dirname(way[-1]))):
+        way.append(above)
     return tuple(
         (end(lower), end(way[at + 1]) if at + 1 < len(way) else None)
         for at, lower in list(enumerate(way))[:8:2]
     )
 
 
-def _read_end(host: Host, address: str) -> End:
-    here = f"{DIRECTORY}/{address}"
-
+def _read_end(host: Host, here: str) -> End:
     def width(name: str) -> int | None:
         lanes = read_int(host, f"{here}/{name}")
         return lanes if lanes in _WIDTHS else None  # 0, 63 and 255 say that it is not known
@@ -148,7 +153,7 @@ def _read_end(host: Host, address: str) -> End:
         return float(found[1]) if found else None
 
     return End(
-        address=address,
+        address=posixpath.basename(here),
         width=width("current_link_width"),
         max_width=width("max_link_width"),
         speed=speed("current_link_speed"),

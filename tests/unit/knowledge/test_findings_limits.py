@@ -229,7 +229,16 @@ IN_V1 = server(cgroup="4:memory:/a/b\n3:cpuset:/a\n2:hugetlb:/\n0::/")
         ),
         # Outside our namespace, and nonsense.
         ({**V2, **server(cgroup="0::/../../x"), "/sys/fs/cgroup/x/memory.max": "1"}, {}, ""),
-        ({**V2, **server(cgroup="0::/../../x"), "/sys/x/memory.max": "1"}, {}, ""),
+        (
+            {
+                **V2,
+                **server(cgroup="0::/../../x"),
+                "/sys/fs/cgroup/cgroup.procs": "1",
+                "/sys/x/memory.max": "1",
+            },
+            {},
+            "",
+        ),
         ({**V2, **IN_V2, f"{HERE}/memory.max": "junk\x1b[2J"}, {}, ""),
         ({**V2, **server(cgroup="::\n0:\nx\n0::relative"), "/etc/passwd": "x"}, {}, ""),
         ({**V2, **IN_V2, f"{HERE}/memory.max": "-1", f"{HERE}/memory.high": "9" * 30}, {}, ""),
