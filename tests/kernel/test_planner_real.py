@@ -143,6 +143,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
             subprocess.run(["umount", place], check=True)
 
 
+def said(*arguments: str) -> str:
+    """What the command line prints."""
+    return subprocess.run(
+        [sys.executable, "-c", "from aitune_tui.cli import main; main()", *arguments],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONUTF8": "1"},
+    ).stdout  # fmt: skip
+
+
 def test_who_maps_huge_pages_and_what_nobody_holds(folder: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(folder)],
@@ -168,12 +176,9 @@ def test_who_maps_huge_pages_and_what_nobody_holds(folder: Path) -> None:
         assert [file.path for file in found.orphans] == [f"{folder}/orphan"]
         orphan = files["orphan"]
         assert (orphan.bytes, orphan.held) == (4 * SIZE, SIZE)
-        told = subprocess.run(
-            [sys.executable, "-c", "from aitune_tui.cli import main; main()",
-             "explain", "hugepages.2048kB"],
-            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONUTF8": "1"},
-        ).stdout  # fmt: skip
+        told = said("explain", "hugepages.2048kB")
         assert f"rm '{folder}/orphan'" in told
+        assert f"rm '{folder}/orphan'" in said("doctor", "--json")
         assert f"({child.pid}) 6 MiB" in told
         pool = outlook()
         # 1 of the orphan, 1 mapped, 1 opened, 2 of its own are touched; the rest is promised.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitune_backends import hugepage_users, planner, planner_words
+from aitune_backends.findings import orphans
 from aitune_backends.hugepage_users import HugeFile, HugePageUsers
 from aitune_backends.loads.holders import Holder
 from aitune_backends.probes import hugetlb_users as texts
@@ -192,3 +193,20 @@ def test_pages_in_use_by_nobody_that_is_seen(tmp_path: Path) -> None:
     assert outlook is not None
     (said,) = planner_words.users_said(HugePageUsers(closely=True), outlook)
     assert said[1].startswith("6 pages are in use by what is not seen from here")
+
+
+@pytest.mark.parametrize(("certain", "count"), [(True, 1), (False, 0)])
+def test_an_orphan_is_a_finding_where_nobody_can_be_hidden(certain: bool, count: int) -> None:
+    lost = HugeFile("/huge/o ld", 2048, 8 << 20, 4 << 20)
+    kept = HugeFile("/huge/kv", 2048, 8 << 20, 0, (Holder(7, "vllm", maps=False),))
+    found = list(orphans.judged(HugePageUsers(files=(lost, kept), certain=certain)))
+    assert len(found) == count
+    for one in found:
+        assert "1 file or segment of up to 8 MiB" in one.sentence
+        assert "`rm '/huge/o ld'`" in one.hint
+
+
+def test_a_lost_segment_is_a_finding() -> None:
+    (one,) = orphans.judged(HugePageUsers(segments=(texts.Segment(3, 4 << 20),)))
+    assert "`ipcrm -m 3`" in one.hint
+    assert not list(orphans.judged(HugePageUsers(certain=True)))
