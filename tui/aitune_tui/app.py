@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from aitune_tui.screens.doctor import DoctorPage
     from aitune_tui.screens.page import Page
     from aitune_tui.screens.plan import PlanDialog
-    from aitune_tui.screens.profiles import ProfilesPage
     from aitune_tui.selection import Selection
     from aitune_widgets.text import Line
 
@@ -222,14 +221,6 @@ class Dashboard(Board):
         """Profiles are read when their page is opened, not before."""
         if key == "P":
             self.profiling.open()
-
-    def on_profiles_page_profile_chosen(self, event: ProfilesPage.ProfileChosen) -> None:
-        """The cursor stands on another profile."""
-        self.profiling.choose(event.name)
-
-    def on_profiles_page_row_staged(self, event: ProfilesPage.RowStaged) -> None:
-        """Space on a setting of a profile."""
-        self.profiling.toggle(event.key)
 
     def action_export_profile(self) -> None:
         """Ask in which form the profile that is shown is copied."""

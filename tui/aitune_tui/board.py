@@ -34,6 +34,7 @@ from aitune_widgets.theme import AITUNE_ANSI, AITUNE_DARK, AITUNE_MONO, THEMES
 if TYPE_CHECKING:
     from aitune_backends.loads.store import Store
     from aitune_backends.machine import Machine
+    from aitune_tui.screens.profiles import ProfilesPage
     from aitune_tui.selection import Selection
 
 T = TypeVar("T")
@@ -371,6 +372,14 @@ class Board(App[int]):
     def on_exercise_stepped(self, event: events.ExerciseStepped) -> None:
         """An exercise went on."""
         self.exercising.stepped(event.step)
+
+    def on_profiles_page_profile_chosen(self, event: ProfilesPage.ProfileChosen) -> None:
+        """The cursor stands on another profile."""
+        self.profiling.choose(event.name)
+
+    def on_profiles_page_row_staged(self, event: ProfilesPage.RowStaged) -> None:
+        """Space on a setting of a profile."""
+        self.profiling.toggle(event.key)
 
     def on_profiles_listed(self, event: events.ProfilesListed) -> None:
         """Which profiles there are was looked up."""
