@@ -218,7 +218,8 @@ def takes(about: Explanation) -> str:
         if may.words:
             text += f", or {' or '.join(may.words)}"
         if may.bounded_by:
-            text += f", as {_and(_bounding(about))} say"
+            files = _bounding(about)
+            text += f", as {_and(files)} {'says' if len(files) == 1 else 'say'}"
         if about.knob.below:
             text += f", and not above {about.knob.below}"
     elif may.modules and may.choices:

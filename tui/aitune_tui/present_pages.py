@@ -93,7 +93,7 @@ def _rows(state: State, knobs: Iterable[str]) -> tuple[SettingRow, ...]:
 
 def _page(state: State, knobs: tuple[str, ...], *, headings: bool) -> tuple[SettingRow, ...]:
     """Everything of a page: by group, then what the kernel lacks, then how much is folded."""
-    shown = tuple(k for k in knobs if state.unfolded or _is_known_to_help(state, k))
+    shown = tuple(knob for knob in knobs if state.unfolded or _is_shown(state, knob))
     there = [knob for knob in shown if not _is_absent(state, knob)]
     lacking = [knob for knob in shown if _is_absent(state, knob)]
     rows: list[SettingRow] = []
@@ -115,7 +115,7 @@ def _fold(state: State, knobs: tuple[str, ...], shown: tuple[str, ...]) -> Itera
     hidden = len(knobs) - len(shown)
     if hidden:
         label = f"{hidden} more: Enter shows them"
-    elif state.unfolded and any(not _is_known_to_help(state, k) for k in knobs):
+    elif state.unfolded and any(not _is_shown(state, k) for k in knobs):
         label = "Enter folds what is seldom needed"
     else:
         return
@@ -130,6 +130,12 @@ def _is_major(state: State, knob: str) -> bool:
 def _is_known_to_help(state: State, knob: str) -> bool:
     """Whether a setting is shown on its page at once: somebody better than custom speaks of it."""
     return _is_major(state, knob) or ENTRIES[knob].stars >= _SPOKEN_OF
+
+
+def _is_shown(state: State, knob: str) -> bool:
+    """Whether its page shows a setting before it is unfolded."""
+    wanted = _is_major if _is_absent(state, knob) else _is_known_to_help
+    return wanted(state, knob)
 
 
 def _is_absent(state: State, knob: str) -> bool:

@@ -23,6 +23,10 @@ _CHIP_TONES: Final[dict[ChipKind, Tone]] = {
     "alarm": "chip-alarm",
 }
 
+_WIDE: Final = 110
+# What is shown of the machine, and whether the helper is: the helper is dropped first.
+_FORMS: Final = (("facts", True), ("facts", False), ("short", True), ("short", False))
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:
@@ -41,22 +45,22 @@ class Header:
         facts: `64 cores, 2 nodes · 1007.5 GiB · …`, where there is room.
         facts_short: `64c 1007G 8×H100`, where there is less.
         chips: What is pending; never dropped.
-        goal: What the machine is for: `inference`; never dropped.
         helper: State of the root helper, dropped first.
         clock: Time of the last sample.
         stale: Takes the clock's place, in amber: `! data 4 s old`. Empty while data are fresh.
         stale_urgent: The stale text is red: the data are older than 15 s.
+        goal: What the machine is for: `inference`; never dropped.
     """
 
     host: str
     facts: str = ""
     facts_short: str = ""
     chips: tuple[Chip, ...] = ()
-    goal: str = ""
     helper: str = ""
     clock: str = ""
     stale: str = ""
     stale_urgent: bool = False
+    goal: str = ""
 
 
 class HeaderBar(LineWidget):
@@ -74,32 +78,35 @@ class HeaderBar(LineWidget):
         self.repaint()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
-        """One line; fields are dropped whole: the helper, the long facts, the short facts."""
+        """One line; fields are dropped whole: the helper, the long facts, all facts."""
         return (Row(header_line(self._header, width)),)
 
 
 def header_line(header: Header, width: int) -> Line:
     """The header as a line of exactly `width` cells."""
     columns = Columns(width)
-    right = _right(header, with_helper=width >= 110)
+    wide = width >= _WIDE
+    right, facts = _right(header, wide=wide, with_helper=False), ""
+    for wanted, with_helper in _FORMS if wide else _FORMS[-1:]:
+        text = clean(header.facts if wanted == "facts" else header.facts_short)
+        tried = _right(header, wide=wide, with_helper=with_helper)
+        taken = 5 + width_of(((clean(header.host), "dim"), (text, "dim"))) + 2
+        if taken + width_of(tried) + 1 <= width:
+            right, facts = tried, text
+            break
     start = width - 1 - width_of(right)
     host = fit(clean(header.host), max(8, start - 5))
     column = columns.put(1, f" {host} ", "chip-host") if host else 1
-    room = start - 2 - (column + 2)
-    wanted = (header.facts, header.facts_short) if width >= 110 else (header.facts_short,)
-    for facts in wanted:
-        if facts and width_of(((clean(facts), "dim"),)) <= room:
-            columns.put(column + 2, facts, "dim")
-            break
+    columns.put(column + 2, facts, "dim")
     columns.put_line(max(column + 1, start), right)
     return columns.line()
 
 
-def _right(header: Header, *, with_helper: bool) -> Line:
-    """Chips, helper and clock, two columns apart."""
+def _right(header: Header, *, wide: bool, with_helper: bool) -> Line:
+    """Chips, goal, helper and clock, two columns apart."""
     fields: list[Line] = [((f" {clean(c.text)} ", _CHIP_TONES[c.kind]),) for c in header.chips]
     if header.goal:
-        fields.append(((clean(f"for {header.goal}" if with_helper else header.goal), "dim"),))
+        fields.append(((clean(f"for {header.goal}" if wide else header.goal), "dim"),))
     if with_helper and header.helper:
         fields.append(((clean(header.helper), "dim"),))
     if header.stale:

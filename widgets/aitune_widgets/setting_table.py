@@ -21,6 +21,9 @@ NewKind = Literal["", "advised", "staged"]
 _CALM: frozenset[Tone] = frozenset(("ok", "dim", "fg", "faint"))
 """States that leave NOW plain; every other one makes it bold."""
 
+_LEAST_ROOM = 4
+"""Cells for NOW below which a long name takes the column after it too."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
@@ -92,13 +95,17 @@ def setting_row(row: SettingRow, width: int, *, columns: TableColumns | None = N
         return out
     label_tone: Tone = "dim" if row.dim else "fg"
     label_end = out.put(at.label + row.indent, row.label, label_tone)
-    value = fit_middle(clean(row.value), max(1, at.arrow - 2 - label_end))
+    room = at.arrow - 2 - label_end
+    if not row.new or room < _LEAST_ROOM:  # what is advised gives way to name and number, whole
+        room = at.glyph - 2 - label_end
+    value = fit_middle(clean(row.value), max(1, room))
     edge = max(at.edge, label_end + 1 + cell_len(value)) if value else at.edge
     calm = row.tone in _CALM
     value_tone: Tone = "dim" if row.dim else "fg" if calm else "strong"
     out.put_right(edge, value, value_tone)
-    out.put(edge + at.unit - at.edge, row.unit, "dim")
-    _put_new(out, row, at)
+    if edge < at.arrow:
+        out.put(edge + at.unit - at.edge, row.unit, "dim")
+        _put_new(out, row, at)
     out.put(at.glyph, row.glyph, row.tone)
     out.put(at.word, row.word, row.tone)
     return out

@@ -32,6 +32,7 @@ class CpuPage(Page):
     """The grid of cores, the table of settings beside what is known of the core, the odd cores."""
 
     key: ClassVar[str] = "2"
+    folds: ClassVar[bool] = True
 
     def compose(self) -> ComposeResult:
         """Grid, settings, cores that differ."""

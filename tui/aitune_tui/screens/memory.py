@@ -28,6 +28,7 @@ class MemoryPage(Page):
     """Table and facts left, inspector right."""
 
     key: ClassVar[str] = "1"
+    folds: ClassVar[bool] = True
 
     def compose(self) -> ComposeResult:
         """Left the table, right the Why."""

@@ -29,9 +29,11 @@ class Page(Container):
 
     Attributes:
         key: The digit that opens it.
+        folds: Whether its table folds away what is seldom needed.
     """
 
     key: ClassVar[str] = ""
+    folds: ClassVar[bool] = False
 
     class Pointed(Message):
         """The cursor stands on another row.
