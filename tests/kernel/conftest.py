@@ -20,9 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK = Path(tempfile.gettempdir(), "aitune-kernel-tests.lock")
-_QUEUE = ("scheduler", "nr_requests")
+_QUEUE = ("scheduler", "nr_requests", "wbt_lat_usec", "nomerges", "rq_affinity", "iostats")
+_ELSEWHERE = (
+    "/sys/kernel/mm/transparent_hugepage/*/*enabled",
+    "/sys/kernel/mm/transparent_hugepage/khugepaged/*",
+    "/sys/kernel/mm/ksm/run",
+    "/sys/kernel/mm/numa/demotion_enabled",
+    "/sys/kernel/mm/mempolicy/weighted_interleave/node*",
+    "/sys/kernel/mm/lru_gen/*",
+    "/sys/module/zswap/parameters/*",
+    "/sys/devices/system/cpu/cpu*/power/pm_qos_resume_latency_us",
+    "/sys/devices/system/cpu/cpufreq/policy*/scaling_m*_freq",
+    "/sys/kernel/mm/hugepages/*/nr_overcommit_hugepages",
+)
 # What the kernel counts or adjusts by itself.
-_NOT_OURS = {"stat_refresh", "nr_hugepages_mempolicy"}
+_NOT_OURS = {"stat_refresh", "nr_hugepages_mempolicy", "pages_collapsed", "full_scans"}
 _SETTLE_S = 3.0
 
 
@@ -59,6 +71,10 @@ def settings() -> dict[str, str]:
     for folder in ("/proc/sys/vm", "/sys/kernel/mm/transparent_hugepage"):
         for path in Path(folder).iterdir():
             if path.is_file() and path.name not in _NOT_OURS:
+                found[str(path)] = _text(path)
+    for pattern in _ELSEWHERE:
+        for path in Path("/").glob(pattern[1:]):
+            if path.name not in _NOT_OURS:
                 found[str(path)] = _text(path)
     for path in Path("/sys/kernel/mm/hugepages").glob("*/nr_hugepages"):
         found[str(path)] = _text(path)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from tests.kernel.helper_runner import NoGuardian, parse, places_in
-from tests.kernel.kernel_files import QUEUE_FILES, loop_queue, value
+from tests.kernel.kernel_files import QUEUE_FILES, loop_queue, new_loop_queue, value
 
 from aitune_backends import undo
-from aitune_helper import messages, server
+from aitune_helper import kernelfs, messages, plan, server
 from aitune_helper.apply import Wanted
 from aitune_helper.kernelfs import RealKernel
-from aitune_helper.knobs import SCHEDULER_OPTIONS
+from aitune_helper.knobs import KNOBS, SCHEDULER_OPTIONS, Knob
 from aitune_helper.messages import Caller
 from aitune_helper.varlink import Fault
 
@@ -129,6 +129,10 @@ GROUPS = (
         ),
     ),
     Group("no transparent huge pages", (), ("thp.enabled=never",)),
+    Group(
+        "one size of huge pages", ("thp/enabled=never",), ("thp.size_enabled@2048kB=always",)
+    ),
+    Group("huge pages of shared memory", ("thp/enabled=never",), ("thp.shmem_enabled=advise",)),
 )  # fmt: skip
 
 
@@ -154,17 +158,26 @@ def by_hand(queue: Path, request: pytest.FixtureRequest) -> Iterator[Group]:
         )
     }  # fmt: skip
     assert all(amount == "0" for _, amount in before.values()), "meant for a machine with shares"
-    for text in group.by_hand:
-        name, _, wanted = text.partition("=")
-        path = VM / name.partition(".")[2] if name.startswith("vm.") else queue / name
-        if name == "scheduler" and wanted not in path.read_text():
-            pytest.skip(f"this kernel has no scheduler {wanted}")
-        path.write_text(wanted)
+    huge_pages = value(THP / "enabled")
     try:
+        for text in group.by_hand:
+            name, _, wanted = text.partition("=")
+            path = file_of(name, queue)
+            if name == "scheduler" and wanted not in path.read_text():
+                pytest.skip(f"this kernel has no scheduler {wanted}")
+            path.write_text(wanted)
         yield group
     finally:
+        put(THP / "enabled", huge_pages)
         for limit, (ratio, _) in before.items():
             (VM / f"{limit}_ratio").write_text(ratio)
+
+
+def file_of(name: str, queue: Path) -> Path:
+    """A file by the short name that it has in a group."""
+    if name.startswith("vm."):
+        return VM / name.partition(".")[2]
+    return THP / name.partition("/")[2] if name.startswith("thp/") else queue / name
 
 
 @pytest.fixture
@@ -296,3 +309,111 @@ def test_only_what_was_there_before_is_put_back(core: server.Core, queue: Path) 
             core.plan((back, parse(option)), force=False)
     allowed = core.plan((back, parse(f"block.iosched.read_expire@{disk}=80")), force=False)
     assert [item.knob for item in allowed.items] == ["block.scheduler", "block.iosched.read_expire"]
+
+
+# What is not tried on this kernel, and why.
+_NOT_HERE = {
+    "vm.min_free_kbytes": "written, it would be pinned until the next boot",
+    "vm.panic_on_oom": "a test of this machine that runs out of memory would stop it",
+    "vm.overcommit_memory": "tried with its limits above",
+    "vm.nr_hugepages": "the pool is tried in test_pages_real",
+    "kernel.numa_balancing": "this machine has one node",
+}
+# Beside their old value, what they are set to; for others the nearest number, or another word.
+_TRIED = {"cpu.idle_latency": "70", "zswap.compressor": "lzo-rle", "thp.shmem_enabled": "advise"}
+
+
+def offered_here() -> list[str]:
+    kernel = RealKernel()
+    return [
+        knob.id
+        for knob in KNOBS.values()
+        if knob.offered and kernelfs.instances(kernel, knob)
+        and knob.id.partition(".")[0] != "block" and not knob.quantity
+    ]  # fmt: skip
+
+
+def another(kernel: RealKernel, knob: Knob, instance: str) -> str:
+    """A value that the table lets through and that is not there now."""
+    now = plan.reading(kernel, knob, instance)
+    if knob.id in _TRIED:
+        return _TRIED[knob.id] if now != _TRIED[knob.id] else "0"
+    if not knob.is_integer:
+        return next(word for word in knob.choices if word != now)
+    assert knob.high is not None
+    assert knob.low is not None
+    return str(max(int(now) + 1, knob.low) if int(now) < knob.high else int(now) - 1)
+
+
+def there_and_back(core: server.Core, knob: Knob, instance: str, value: str) -> None:
+    """Set, read back, reverted; set again, kept, undone."""
+    kernel = CarefulKernel()
+    before = plan.reading(kernel, knob, instance)
+    assert value != before
+    change = parse(f"{knob.id}@{instance}={value}")
+    for back in (by_reverting, by_undoing):
+        trial = apply(core, (change,))
+        assert plan.reading(kernel, knob, instance) == value
+        back(core, trial)
+        assert plan.reading(kernel, knob, instance) == before
+
+
+@pytest.mark.parametrize("knob_id", offered_here())
+def test_every_setting_that_is_here_goes_there_and_back(core: server.Core, knob_id: str) -> None:
+    kernel, knob = RealKernel(), KNOBS[knob_id]
+    if knob_id in _NOT_HERE:
+        pytest.skip(_NOT_HERE[knob_id])
+    if KNOBS.get(plan.meant(kernel, knob), knob).fixed:
+        pytest.skip(knob.fixed)
+    if knob_id == "zswap.compressor" and "lzo-rle" not in Path("/proc/crypto").read_text():
+        pytest.skip("this kernel has no second compressor")
+    if knob_id == "numa.weighted_interleave" and _weights_are_automatic():
+        pytest.skip("set by hand, weights are no longer the kernel's until the next boot")
+    for instance in kernelfs.instances(kernel, knob)[:2]:
+        there_and_back(core, knob, instance, another(kernel, knob, instance))
+
+
+def _weights_are_automatic() -> bool:
+    folder = Path("/sys/kernel/mm/mempolicy/weighted_interleave")
+    # Linux 6.18 calls it so: `auto` is a macro there.
+    files = (folder / name for name in ("auto", "__auto_type"))
+    return any(file.exists() and file.read_text().strip() in ("true", "Y", "1") for file in files)
+
+
+@pytest.fixture
+def new_queue(tmp_path: Path) -> Iterator[Path]:
+    with new_loop_queue(tmp_path / "new") as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("nomerges", ("2", "1")), ("rq_affinity", ("2", "0")), ("iostats", ("0",)),
+        ("wbt_lat_usec", ("0", "5000")),
+    ],
+)  # fmt: skip
+def test_a_flag_of_a_queue_goes_there_and_back_alone(
+    core: server.Core, new_queue: Path, name: str, values: tuple[str, ...]
+) -> None:
+    before = everything(new_queue)
+    for wanted in values:
+        there_and_back(core, KNOBS[f"block.{name}"], new_queue.parent.name, wanted)
+    assert everything(new_queue) == before
+
+
+@pytest.mark.parametrize("back", [by_reverting, by_undoing])
+def test_throttling_comes_back_with_the_scheduler_and_is_not_pinned(
+    core: server.Core, new_queue: Path, back: Callable[[server.Core, Trial], None]
+) -> None:
+    """Had it been written, bfq would not switch it off the second time."""
+    if "bfq" not in (new_queue / "scheduler").read_text():
+        pytest.skip("this kernel has no scheduler bfq")
+    latency = new_queue / "wbt_lat_usec"
+    before = value(latency)
+    change = parse(f"block.scheduler@{new_queue.parent.name}=bfq")
+    for _ in range(2):
+        trial = apply(core, (change,))
+        assert value(latency) == "0" != before
+        back(core, trial)
+        assert value(latency) == before

@@ -12,6 +12,7 @@ import pytest
 from aitune_backends import describe, undo
 from aitune_backends.helper_errors import HelperError
 from aitune_helper import messages, plan
+from aitune_helper.knobs import parse_listed
 from aitune_helper.messages import Change
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 POLICY = "/sys/devices/system/cpu/cpufreq/{}/"
 OPTIONS = "/sys/block/sda/queue/iosched"
+PSTATE = "/sys/devices/system/cpu/intel_pstate"
+THP = "/sys/kernel/mm/transparent_hugepage"
+FREE = "/proc/sys/vm/min_free_kbytes"
+_QUEUE = ("scheduler", "nr_requests", "read_ahead_kb", "wbt_lat_usec")
 
 
 class Group(NamedTuple):
@@ -39,6 +44,11 @@ def policy(name: str, governor: str, preference: str) -> tuple[tuple[str, str], 
         (here + "scaling_governor", governor),
         (here + "energy_performance_preference", preference),
     )
+
+
+def limits(name: str, least: str, most: str) -> tuple[tuple[str, str], ...]:
+    here = POLICY.format(name)
+    return ((here + "scaling_max_freq", most), (here + "scaling_min_freq", least))
 
 
 GROUPS = (
@@ -70,6 +80,55 @@ GROUPS = (
         ((f"{OPTIONS}/read_expire", "80"), (f"{OPTIONS}/writes_starved", "5")),
         (Change("block.scheduler", "sda", "none"),),
     ),
+    Group(
+        "a scheduler that throttles by itself",
+        ((f"{OPTIONS}/read_expire", "80"),),
+        (Change("block.scheduler", "sda", "bfq"),),
+    ),
+    Group(
+        "both limits upwards",
+        limits("policy40", "900000", "1000000"),
+        (
+            Change("cpu.min_freq", "policy40", "2000000"),
+            Change("cpu.max_freq", "policy40", "3000000"),
+        ),
+    ),
+    Group(
+        "both limits downwards",
+        limits("policy40", "3000000", "3500000"),
+        (
+            Change("cpu.max_freq", "policy40", "1000000"),
+            Change("cpu.min_freq", "policy40", "900000"),
+        ),
+    ),
+    Group(
+        "a most that hid a least",
+        (
+            (POLICY.format("policy40") + "scaling_max_freq", "1000000"),
+            (POLICY.format("policy40") + "scaling_min_freq", "2000000"),
+        ),
+        (Change("cpu.max_freq", "policy40", "3000000"),),
+    ),
+    Group(
+        "no turbo",
+        ((f"{PSTATE}/min_perf_pct", "80"),),
+        (Change("cpu.no_turbo", "", "1"),),
+    ),
+    Group(
+        "both shares upwards",
+        ((f"{PSTATE}/max_perf_pct", "30"),),
+        (Change("cpu.min_perf_pct", "", "60"), Change("cpu.max_perf_pct", "", "70")),
+    ),
+    Group(
+        "a size of pages that keeps memory free",
+        ((f"{THP}/enabled", "never"),),
+        (Change("thp.size_enabled", "2048kB", "always"),),
+    ),
+    Group(
+        "shared memory that keeps memory free",
+        ((f"{THP}/enabled", "never"),),
+        (Change("thp.shmem_enabled", "", "advise"),),
+    ),
 )
 
 
@@ -84,12 +143,20 @@ def everything(demo: DemoMachine) -> dict[str, str]:
     files = [
         POLICY.format(name) + file
         for name in ("policy0", "policy40")
-        for file in ("scaling_governor", "energy_performance_preference")
-    ]
+        for file in (
+            "scaling_governor", "energy_performance_preference", "scaling_min_freq",
+            "scaling_max_freq",
+        )
+    ]  # fmt: skip
+    files += [f"{PSTATE}/{name}" for name in ("no_turbo", "min_perf_pct", "max_perf_pct")]
+    files += [f"{THP}/{name}" for name in ("enabled", "shmem_enabled", "hugepages-2048kB/enabled")]
+    files.append(FREE)
     queue = "/sys/block/sda/queue"
-    files += [f"{queue}/{name}" for name in ("scheduler", "nr_requests", "read_ahead_kb")]
+    files += [f"{queue}/{name}" for name in _QUEUE]
     files += [f"{OPTIONS}/{name}" for name in demo.kernel.entries(OPTIONS)]
-    return {path: demo.kernel.read(path).strip() for path in files}
+    texts = {path: demo.kernel.read(path).strip() for path in files}
+    # A module that was loaded stays listed: what counts is the word that is chosen.
+    return {path: parse_listed(text)[0] if "[" in text else text for path, text in texts.items()}
 
 
 def reverted(demo: DemoMachine, session: Session, trial: Trial) -> None:
