@@ -176,3 +176,21 @@ def test_doctor_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         document = json.loads(run("doctor", *arguments, "--json"))
         json_schema.check(document)
         assert document["tick_ms"] > 0
+        assert sum(document["counts"].values()) == len(document["findings"])
+
+
+def test_doctor_groups_by_urgency_and_prints_the_plan_that_mends_it() -> None:
+    text = run("doctor", "--demo")
+    heads = ["Needs you: 1", "Worth a look: 2", "Good to know: 1"]
+    assert [line for line in text.splitlines() if line in heads] == heads
+    assert "GPU 0000:69:00.0 runs at x8 of x16" in text
+    plan = "aitune-tui plan vm.watermark_scale_factor=50"
+    assert f"plan   {plan}" in text
+    found = json.loads(run("doctor", "--demo", "--json"))["findings"]
+    fixes = {each["id"]: each["fix"] for each in found if each["fix"]}
+    assert fixes == {
+        "allocation-stalls": [
+            {"knob": "vm.watermark_scale_factor", "instance": None, "value": "50"}
+        ]
+    }
+    assert "10" in run(*plan.split()[1:], "--demo")

@@ -12,7 +12,7 @@ import pytest
 from aitune_backends import doctor
 from aitune_backends.changes import expand
 from aitune_backends.findings import conflicts, leftovers, ours
-from aitune_backends.findings.finding import SEVERITIES, Finding, in_order
+from aitune_backends.findings.finding import SEVERITIES, Finding, Severity, in_order
 from aitune_backends.identity import read_identity
 from aitune_backends.machine import Machine
 from aitune_backends.manager_kind import Setting
@@ -102,7 +102,8 @@ def test_every_plan_can_be_made(tmp_path: Path) -> None:
 
 
 def test_the_order_within_a_severity_is_that_of_finding() -> None:
-    made = [Finding(str(n), "", "", severity=s) for n, s in enumerate(("info", "problem") * 3)]
+    mixed: tuple[Severity, ...] = ("info", "problem") * 3
+    made = [Finding(str(number), "", "", severity=each) for number, each in enumerate(mixed)]
     assert [finding.id for finding in in_order(made)] == ["1", "3", "5", "0", "2", "4"]
 
 
