@@ -74,14 +74,26 @@ class NavigationBar(LineWidget):
 def navigation_line(
     tabs: Sequence[Tab], active: str, right: str, width: int
 ) -> tuple[Line, tuple[Place, ...]]:
-    """The line, and where each tab stands in it: in full, in short, without badges, as numbers."""
+    """The line, and where each tab stands in it.
+
+    In full, in short, then with fewer and fewer badges from the right, at last as numbers.
+    """
+
+    def form(*, short: bool, badges: int) -> list[Line]:
+        return [
+            _tab(
+                tab, tab.short if short else tab.title, active=tab.key == active, badges=i < badges
+            )
+            for i, tab in enumerate(tabs)
+        ]
+
+    every = len(tabs)
     forms = (
-        [_tab(tab, tab.title, active=tab.key == active) for tab in tabs],
-        [_tab(tab, tab.short, active=tab.key == active) for tab in tabs],
-        [_tab(tab, tab.short, active=tab.key == active, badges=False) for tab in tabs],
+        form(short=False, badges=every),
+        *(form(short=True, badges=count) for count in range(every, -1, -1)),
         [_tab(tab, "", active=tab.key == active, badges=False) for tab in tabs],
     )
-    gaps = (1, 0, 0, 0)
+    gaps = (1, *(0 for _ in forms[1:]))
     widths = [
         1 + sum(width_of(t) + gap for t in form) for form, gap in zip(forms, gaps, strict=True)
     ]
