@@ -61,4 +61,6 @@ def read_tuned(
 
 def _plain(name: str) -> str:
     """The name of a profile, where its path was given."""
-    return posixpath.basename(name.removesuffix(f"/{FILE}").rstrip("/")) if "/" in name else name
+    if "/" not in name:
+        return name
+    return posixpath.basename(name.removesuffix(f"/{FILE}").rstrip("/")).removesuffix(".conf")

@@ -245,6 +245,16 @@ def test_what_includes_what_is_not_there_says_that_there_may_be_more() -> None:
     assert [str(want) for want in found.profile.wanted] == ["vm.swappiness=1"]
 
 
+def test_a_later_section_is_for_all_devices_again() -> None:
+    base = "[disk]\ndevices=sda\nreadahead=1\n"
+    assert [str(want) for want in found_in(base).profile.wanted] == ["block.read_ahead_kb@sda=1"]
+    found = found_in("[main]\ninclude=y\n[disk]\nelevator=none\n", y=base)
+    assert [str(want) for want in found.profile.wanted] == [
+        "block.read_ahead_kb=1",
+        "block.scheduler=none",
+    ]
+
+
 def test_a_folder_that_wins_hides_the_other(tmp_path: Path) -> None:
     for folder, value in (("first", 1), ("second", 2)):
         (tmp_path / folder / "x").mkdir(parents=True)

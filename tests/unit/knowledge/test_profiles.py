@@ -240,6 +240,11 @@ def test_one_instance_that_does_not_take_the_value_is_left_out_alone(tmp_path: P
     assert [change.instance for change in fitted.changes] == ["nvme0n1"]
     assert [each.want.instance for each in fitted.absent] == ["nvme1n1"]
     assert "at most 128" in fitted.absent[0].why
+    fitted = profiles.fit(host, parse('[settings]\n"block.max_sectors_kb" = 1024').wanted)
+    assert [str(each).partition(":")[0] for each in fitted.absent] == [
+        "block.max_sectors_kb=1024 is left out"
+    ]
+    assert not fitted.changes
 
 
 # What a built-in profile wants though the catalogue advises no value: each with the reason.
