@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from aitune_backends.demo import DemoMachine
+from aitune_helper import kernelfs
 from aitune_helper.kernelfs import KernelIO, RealKernel
 from aitune_helper.knobs import parse_listed
 
@@ -261,3 +262,74 @@ def _names_of_the_pool(kernel: KernelIO, before: int) -> list[int]:
         int(meminfo[1]),
     ]
     return [number - before for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [
+        (f"{VM}/page-cluster", ("0", "31", "32", "many")),
+        (f"{VM}/compaction_proactiveness", ("0", "100", "101")),
+        (f"{VM}/watermark_scale_factor", ("0", "1", "3000", "3001")),
+        (f"{VM}/watermark_boost_factor", ("0", "15001", "2147483648")),
+        (f"{VM}/vfs_cache_pressure", ("0", "50", "2147483648")),
+        (f"{VM}/dirty_expire_centisecs", ("100", "2147483648")),
+        (f"{VM}/oom_kill_allocating_task", ("1", "7")),
+        (f"{VM}/hugetlb_optimize_vmemmap", ("8", "1", "0")),
+        (f"{VM}/hugetlb_shm_group", ("27", "many")),
+        (f"{VM}/zone_reclaim_mode", ("8", "7")),
+        (f"{VM}/nr_overcommit_hugepages", ("9", "0", "many")),
+        (f"{POOL}/nr_overcommit_hugepages", ("9", "0", "many")),
+        ("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_overcommit_hugepages", ("1", "0")),
+        ("/proc/sys/kernel/numa_balancing_promote_rate_limit_MBps", ("0", "2147483648", "9")),
+        (f"{THP}/shmem_enabled", ("advise", "always", "madvise", "inherit", "deny")),
+        (f"{THP}/hugepages-64kB/enabled", ("madvise", "inherit", "advise", "always")),
+        (f"{THP}/use_zero_page", ("0", "2", "1")),
+        (f"{THP}/khugepaged/defrag", ("0", "2")),
+        (f"{THP}/khugepaged/pages_to_scan", ("0", "1", "4294967296")),
+        (f"{THP}/khugepaged/alloc_sleep_millisecs", ("0", "4294967296")),
+        (f"{THP}/khugepaged/max_ptes_none", ("0", "511", "512")),
+        (f"{THP}/khugepaged/max_ptes_swap", ("511", "512")),
+        (f"{THP}/khugepaged/max_ptes_shared", ("511", "512")),
+        ("/sys/kernel/mm/ksm/run", ("1", "2", "3", "0")),
+        ("/sys/kernel/mm/numa/demotion_enabled", ("1", "0", "true", "2")),
+        ("/sys/module/zswap/parameters/enabled", ("1", "0", "Y", "2")),
+        ("/sys/module/zswap/parameters/compressor", ("lzo-rle", "nonesuch", "lzo")),
+        ("/sys/module/zswap/parameters/max_pool_percent", ("300", "many", "20")),
+        (
+            "/sys/devices/system/cpu/cpu1/power/pm_qos_resume_latency_us",
+            ("n/a", "70", "2147483648", "N/A", "0"),
+        ),
+        ("/sys/block/{disk}/queue/nomerges", ("1", "2", "3", "0", "many")),
+        ("/sys/block/{disk}/queue/rq_affinity", ("2", "0", "3", "1")),
+        ("/sys/block/{disk}/queue/iostats", ("0", "2", "1")),
+    ],
+)
+def test_a_file_takes_and_refuses_alike(pair: Pair, path: str, script: tuple[str, ...]) -> None:
+    outcomes = []
+    for kernel, disk in pair.both():
+        file = path.replace("{disk}", disk)
+        if not kernelfs.has_file(kernel, file):
+            pytest.skip(f"this kernel has no {file}")
+        with restored(kernel, file):
+            outcomes.append([outcome(kernel, file, text) for text in script])
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_size_of_pages_moves_what_is_kept_free_alike(pair: Pair) -> None:
+    free, size, shared = (
+        f"{VM}/min_free_kbytes", f"{THP}/hugepages-2048kB/enabled", f"{THP}/shmem_enabled"
+    )  # fmt: skip
+    outcomes = []
+    for kernel, _ in pair.both():
+        found = value(kernel, free)
+        with restored(kernel, f"{THP}/enabled", size, shared):
+            kept = []
+            for path, word in (
+                (f"{THP}/enabled", "never"), (size, "always"), (size, "inherit"),
+                (shared, "advise"), (shared, "never"), (f"{THP}/hugepages-64kB/enabled", "never"),
+            ):  # fmt: skip
+                kernel.write(path, word)
+                kept.append(value(kernel, free) == found)
+            outcomes.append(kept)
+        assert value(kernel, free) == found
+    assert outcomes[0] == outcomes[1] == [False, True, False, True, False, False]

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.kernel.kernel_files import loop_queue, other, value
+from tests.kernel.knobs_here import another, knobs_here, why_not
 from tests.kernel.waiting import until
 
 from aitune_backends import elevation
 from aitune_backends.helper_client import Session, bundle_sha256
-from aitune_helper import compiled
+from aitune_helper import compiled, kernelfs, plan
+from aitune_helper.kernelfs import RealKernel
+from aitune_helper.knobs import other_half
 from aitune_helper.messages import KEPT, OK, PENDING, Change, Trial
 from aitune_helper.places import Places
 
@@ -141,6 +144,28 @@ def test_every_kind_is_changed_put_on_file_and_undone(program: Program, loop: Pa
             path.write_text(text)
         program.session.unpersist([])
     assert boot_files() == files_before == {}
+
+
+def test_every_setting_that_is_here_is_within_its_reach(program: Program, loop: Path) -> None:
+    """The sandbox is made from the table: each file of it is written once, and put back."""
+    kernel = RealKernel()
+    wanted = {
+        Path(knob.file(instance)): (knob.id, instance, another(knob, instance))
+        for knob in knobs_here()
+        # Of two halves of a limit, and of two names of a number, one is enough.
+        if not why_not(knob) and not knob.means
+        and not (other_half(knob) and plan.reading(kernel, knob) == "0")
+        for instance in kernelfs.instances(kernel, knob)[:1]
+    } | {loop / name: (f"block.{name}", loop.parent.name, other(loop / name, "0", "1"))
+         for name in ("nomerges", "rq_affinity", "iostats")}  # fmt: skip
+    assert len(wanted) > 30
+    before = values(wanted)
+    trial = program.apply(wanted, 60.0)
+    assert {item.knob: item.status for item in trial.items} == dict.fromkeys(
+        (change[0] for change in wanted.values()), OK
+    )
+    assert program.session.revert(trial.id).complete
+    assert values(wanted) == before
 
 
 def test_a_trial_is_put_back_on_request_and_by_the_guardian(program: Program, loop: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from tests.kernel.helper_runner import NoGuardian, parse, places_in
 from tests.kernel.kernel_files import QUEUE_FILES, loop_queue, new_loop_queue, value
+from tests.kernel.knobs_here import another, knobs_here, why_not
 
 from aitune_backends import undo
 from aitune_helper import kernelfs, messages, plan, server
@@ -311,40 +312,6 @@ def test_only_what_was_there_before_is_put_back(core: server.Core, queue: Path) 
     assert [item.knob for item in allowed.items] == ["block.scheduler", "block.iosched.read_expire"]
 
 
-# What is not tried on this kernel, and why.
-_NOT_HERE = {
-    "vm.min_free_kbytes": "written, it would be pinned until the next boot",
-    "vm.panic_on_oom": "a test of this machine that runs out of memory would stop it",
-    "vm.overcommit_memory": "tried with its limits above",
-    "vm.nr_hugepages": "the pool is tried in test_pages_real",
-    "kernel.numa_balancing": "this machine has one node",
-}
-# Beside their old value, what they are set to; for others the nearest number, or another word.
-_TRIED = {"cpu.idle_latency": "70", "zswap.compressor": "lzo-rle", "thp.shmem_enabled": "advise"}
-
-
-def offered_here() -> list[str]:
-    kernel = RealKernel()
-    return [
-        knob.id
-        for knob in KNOBS.values()
-        if knob.offered and kernelfs.instances(kernel, knob)
-        and knob.id.partition(".")[0] != "block" and not knob.quantity
-    ]  # fmt: skip
-
-
-def another(kernel: RealKernel, knob: Knob, instance: str) -> str:
-    """A value that the table lets through and that is not there now."""
-    now = plan.reading(kernel, knob, instance)
-    if knob.id in _TRIED:
-        return _TRIED[knob.id] if now != _TRIED[knob.id] else "0"
-    if not knob.is_integer:
-        return next(word for word in knob.choices if word != now)
-    assert knob.high is not None
-    assert knob.low is not None
-    return str(max(int(now) + 1, knob.low) if int(now) < knob.high else int(now) - 1)
-
-
 def there_and_back(core: server.Core, knob: Knob, instance: str, value: str) -> None:
     """Set, read back, reverted; set again, kept, undone."""
     kernel = CarefulKernel()
@@ -358,26 +325,13 @@ def there_and_back(core: server.Core, knob: Knob, instance: str, value: str) -> 
         assert plan.reading(kernel, knob, instance) == before
 
 
-@pytest.mark.parametrize("knob_id", offered_here())
-def test_every_setting_that_is_here_goes_there_and_back(core: server.Core, knob_id: str) -> None:
-    kernel, knob = RealKernel(), KNOBS[knob_id]
-    if knob_id in _NOT_HERE:
-        pytest.skip(_NOT_HERE[knob_id])
-    if KNOBS.get(plan.meant(kernel, knob), knob).fixed:
-        pytest.skip(knob.fixed)
-    if knob_id == "zswap.compressor" and "lzo-rle" not in Path("/proc/crypto").read_text():
-        pytest.skip("this kernel has no second compressor")
-    if knob_id == "numa.weighted_interleave" and _weights_are_automatic():
-        pytest.skip("set by hand, weights are no longer the kernel's until the next boot")
-    for instance in kernelfs.instances(kernel, knob)[:2]:
-        there_and_back(core, knob, instance, another(kernel, knob, instance))
-
-
-def _weights_are_automatic() -> bool:
-    folder = Path("/sys/kernel/mm/mempolicy/weighted_interleave")
-    # Linux 6.18 calls it so: `auto` is a macro there.
-    files = (folder / name for name in ("auto", "__auto_type"))
-    return any(file.exists() and file.read_text().strip() in ("true", "Y", "1") for file in files)
+@pytest.mark.parametrize("knob", knobs_here(), ids=lambda knob: knob.id)
+def test_every_setting_that_is_here_goes_there_and_back(core: server.Core, knob: Knob) -> None:
+    reason = why_not(knob)
+    if reason:
+        pytest.skip(reason)
+    for instance in kernelfs.instances(RealKernel(), knob)[:2]:
+        there_and_back(core, knob, instance, another(knob, instance))
 
 
 @pytest.fixture
