@@ -66,8 +66,13 @@ class Compared:
 
 
 def row_key(row: tuple[Verdict, ...]) -> str:
-    """What tells a row from all others."""
-    return f"{row[0].target} {row[0].wanted}"
+    """What tells a row from all others: its targets in the grammar of `selection`, its value."""
+    return f"{row[0].target}{'+' if len(row) > 1 else ''} {row[0].wanted}"
+
+
+def setting_of(key: str) -> str:
+    """The targets of a row, by its key."""
+    return key.partition(" ")[0]
 
 
 class Profiling:

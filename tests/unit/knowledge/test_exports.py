@@ -135,7 +135,7 @@ def left_targets(host: Host, texts: list[str]) -> set[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("form", FORMS)
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

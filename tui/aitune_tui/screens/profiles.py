@@ -8,6 +8,7 @@ from textual import on
 from textual.message import Message
 
 from aitune_tui import present_profiles
+from aitune_tui.profiling import setting_of
 from aitune_tui.screens.page import MOVE, PANEL, Page
 from aitune_tui.screens.panel import Panel
 from aitune_widgets.footer_bar import KeyHint
@@ -83,6 +84,11 @@ class ProfilesPage(Page):
         """Put the cursor on a profile."""
         return self.query_one(ProfileList).move_to(key)
 
+    @property
+    def selected_key(self) -> str:
+        """The setting under the table's cursor."""
+        return setting_of(self.query_one(VerdictTable).cursor_key or "")
+
     @on(ProfileList.Highlighted)
     def _highlighted(self, event: ProfileList.Highlighted) -> None:
         if event.sender.has_focus:
@@ -93,8 +99,9 @@ class ProfilesPage(Page):
         self.query_one(VerdictTable).focus()
 
     @on(VerdictTable.Highlighted)
-    def _pointed(self) -> None:
-        self.post_message(self.Pointed(""))
+    def _pointed(self, event: VerdictTable.Highlighted) -> None:
+        if event.sender.has_focus:
+            self.post_message(self.Pointed(setting_of(event.key)))
 
     @on(VerdictTable.Chosen)
     @on(VerdictTable.StageAsked)
