@@ -37,6 +37,8 @@ RUN = CliRunner()
 LOOKING = (
     ("status",),
     ("status", "vm.swappiness"),
+    ("owners",),
+    ("owners", "vm.swappiness", "cpu.governor"),
     ("explain", "vm.overcommit_memory"),
     ("explain", "block.scheduler"),
     ("explain", "cpu.governor"),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from aitune_backends.foreign import clean
 from aitune_backends.targets import ABSENT
 from aitune_tui.cli.choosing import chosen
 from aitune_tui.cli.common import Options, echo, emit_json, open_machine, pass_options, table
+from aitune_tui.cli.naming import named
 from aitune_tui.cli.output import field
-from aitune_tui.cli.status_settings import named
 from aitune_tui.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _alike(owned: Sequence[_Owned]) -> Iterator[Iterator[_Owned]]:
 def _overview(owned: Sequence[_Owned], owners: Owners, why: str, label: str) -> Iterator[str]:
     """Parts with an empty line between them: the settings, the services, what is not known."""
     if label:
-        yield f"From {label}."
+        yield clean(f"From {label}.")
     if why:
         yield f"What sets things at boot is not known: {why}."
     shown = [one for one in owned if one.is_set]
@@ -112,13 +113,13 @@ def _overview(owned: Sequence[_Owned], owners: Owners, why: str, label: str) -> 
     if not why:
         yield f"{rest} more settings: nothing known sets them. KNOB shows all about one."
     if owners.boot.means:
-        words = "\n".join(f"  {one.word}: {one.sentence}" for one in owners.boot.means)
+        words = "\n".join(clean(f"  {one.word}: {one.sentence}") for one in owners.boot.means)
         yield f"On the kernel's command line\n{words}"
     if owners.managers:
         services = [_service(manager) for manager in owners.managers]
         yield "Services\n" + table(("SERVICE", "STATE", "BY", "WHAT IT DOES"), services)
     for path, fault in owners.boot.errors.items():
-        yield f"{path} cannot be read ({fault}): another line may stand in it."
+        yield clean(f"{path} cannot be read ({fault}): another line may stand in it.")
 
 
 def _row(group: Sequence[_Owned]) -> tuple[str, ...]:
@@ -169,7 +170,8 @@ def _details(group: Sequence[_Owned], owners: Owners) -> str:
     one = group[0]
     target = one.target
     now = UNKNOWN if target.value is None else f"{target.value} {target.unit}".strip()
-    lines = [f"{named(target.knob, [member.target.instance for member in group])} = {now}"]
+    instances = [member.target.instance for member in group]
+    lines = [clean(f"{named(target.knob, instances)} = {now}")]
     lines.append(field("at boot", one.because))
     lines += [
         field("beaten", f"{owner}, which sets {owner.value}. {owner.ignored}".strip())
