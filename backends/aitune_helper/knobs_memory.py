@@ -29,6 +29,9 @@ _INT_MAX = 2**31 - 1
 _UINT_MAX = 2**32 - 1
 _POOL_DOUBT = "pages given up may not come back: memory fragments"
 _PIN_DOUBT = "once written, the kernel keeps it as it is until the next boot"
+_WEIGHTS_DOUBT = (
+    "once one is written, the kernel leaves all weights as they are until the next boot"
+)
 _UNMERGED_DOUBT = "what 2 has unmerged is merged again only with time"
 # What the kernel takes at least and at most: two pages (of 64 KiB, the largest there are), and
 # 2^32 - 1 pages (of 4 KiB, the smallest).
@@ -237,6 +240,8 @@ NODES = (
         scope=NODE,
         low=1,
         high=255,
+        undo=BEST_EFFORT,
+        doubt=_WEIGHTS_DOUBT,
         persist="tmpfiles",
     ),
 )

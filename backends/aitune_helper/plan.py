@@ -47,6 +47,7 @@ __all__ = (
 CHANGES_MAX = 4096
 
 _NODES_ONLINE = "/sys/devices/system/node/online"
+_KEEP_FREE = {knob.id for knob in KNOBS.values() if "vm.min_free_kbytes" in knob.coupled}
 _IN_USE = "pages that a program uses when it goes back stay until that program ends"
 
 
@@ -236,7 +237,7 @@ def _warnings(items: Iterable[Item]) -> list[str]:
         warnings.append(
             "changing a scheduler resets the queue length and the scheduler's own options"
         )
-    if "thp.enabled" in knobs:
+    if knobs & _KEEP_FREE:
         warnings.append("changing THP may change vm.min_free_kbytes; undo puts both back")
     return warnings
 
