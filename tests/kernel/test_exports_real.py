@@ -31,6 +31,7 @@ SWAPPINESS = VM / "swappiness"
 DEFRAG = THP / "defrag"
 SCAN = THP / "khugepaged/pages_to_scan"
 DIRTY = (VM / "dirty_ratio", VM / "dirty_bytes")
+BACKGROUND = (VM / "dirty_background_ratio", VM / "dirty_background_bytes")
 PROCPS = shutil.which("sysctl", path="/usr/sbin:/sbin:/usr/bin:/bin")
 TMPFILES = shutil.which("systemd-tmpfiles")
 UDEVADM = shutil.which("udevadm")
@@ -156,25 +157,31 @@ def test_the_script_writes_reads_back_and_takes_back(
     tmp_path: Path, script: Path, shell: str
 ) -> None:
     sh = ["busybox", "sh"] if shell == "busybox" else [shell]
-    with put_back(SWAPPINESS, DEFRAG, DIRTY[0]), loop_queue(tmp_path / "disk.img") as queue:
+    shares = (DIRTY[0], BACKGROUND[0])
+    with put_back(SWAPPINESS, DEFRAG, *shares), loop_queue(tmp_path / "disk.img") as queue:
         disk = queue.parent.name
-        before = [value(file) for file in (SWAPPINESS, DEFRAG, *DIRTY)]
+        # Neither is what the kernel itself would choose: a scheduler resets the one, a share the
+        # other.
+        (queue / "nr_requests").write_text("64")
+        BACKGROUND[1].write_text(str(1 << 29))
+        before = [value(file) for file in (SWAPPINESS, DEFRAG, *DIRTY, *BACKGROUND)]
         before += [value(queue / name) for name in ("scheduler", "nr_requests", "read_ahead_kb")]
         wanted = {
             f"block__read_ahead_kb_at_{disk}": 130,
             f"block__scheduler_at_{disk}": other(queue / "scheduler", "mq-deadline", "none"),
             "vm__dirty_bytes": 1 << 30,
+            "vm__dirty_background_ratio": 7,
             "vm__swappiness": int(other(SWAPPINESS, "61", "62")),
             "thp__defrag": other(DEFRAG, "defer", "never"),
         }
         script.write_text(export(profile(**wanted), "shell", Host()).text)
         said = ran(*sh, str(script))
         assert f"/sys/block/{disk}/queue/read_ahead_kb: 128, the nearest to 130" in said
-        assert [value(file) for file in DIRTY] == ["0", str(1 << 30)]
+        assert [value(file) for file in (*DIRTY, *BACKGROUND)] == ["0", str(1 << 30), "7", "0"]
         assert value(queue / "scheduler") == wanted[f"block__scheduler_at_{disk}"]
         ran(*sh, str(script))  # a second time keeps what was saved the first time
         ran(*sh, str(script), "undo")
-        now = [value(file) for file in (SWAPPINESS, DEFRAG, *DIRTY)]
+        now = [value(file) for file in (SWAPPINESS, DEFRAG, *DIRTY, *BACKGROUND)]
         now += [value(queue / name) for name in ("scheduler", "nr_requests", "read_ahead_kb")]
         assert now == before
         assert "Nothing to undo" in ran(*sh, str(script), "undo")
