@@ -187,10 +187,11 @@ class MainScreen(Screen[None]):
         home = self.page.home()
         if home is not None:
             home.focus()
-        if row:
-            self.page.point_at(row)
         self.selected = self.page.selected_key
         self.redraw(view)
+        if row and self.page.point_at(row):  # last: it may give the focus to another table
+            self.selected = row
+            self.show_selection(view)
         self.operator.page_opened(key)
 
     def redraw(self, view: View, page: str = "") -> None:

@@ -135,8 +135,8 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Home End G", "first, last"),
             ("Tab", "next panel"),
             ("0 – 7", "page"),
-            ("P", "profiles: this machine beside one; x copies it for another tool"),
-            ("Esc", "back"),
+            ("P", "this machine beside a profile; x copies it"),
+            ("Esc", "back; on a setting that drifted: I have seen it"),
         ),
     ),
     (
@@ -159,7 +159,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Look",
         (
             ("i", "all that is known of a setting"),
-            ("m", "zoom the panel"),
+            ("m", "zoom the panel; on 1 and 2 all settings, or fewer"),
             ("/", "filter"),
             ("!", "only what differs"),
             ("[ ]", "span of the charts"),
