@@ -45,7 +45,7 @@ LOOKING = (
     ("plan", "vm.swappiness=10", "vm.overcommit_memory=1"),
     ("plan", "thp.enabled=never", "--persist"),
     ("plan", "--profile", "classic"),
-    ("verify", "classic"),
+    ("verify", "--profile", "inference"),
     ("doctor",),
     ("profiles", "export", "classic", "--format", "sysctl"),
     ("profiles", "export", "classic", "--format", "shell"),
@@ -144,6 +144,7 @@ def test_a_profile_cannot(name: str, tmp_path: Path, small_machine: Path) -> Non
         "knob": f"[settings]\n{quoted} = 1\n",
         "instance": f"[settings]\n{json.dumps('cpu.governor@' + text)} = 'performance'\n",
         "value": f"[settings]\n'vm.swappiness' = {quoted}\n",
+        "reason": f"[settings]\n'vm.swappiness' = {{ value = 1, reason = {quoted} }}\n",
         "raw": f"# {text}\n{text}\n",
     }
     for kind, body in bodies.items():
@@ -154,6 +155,21 @@ def test_a_profile_cannot(name: str, tmp_path: Path, small_machine: Path) -> Non
         told("plan", "--profile", str(file), "--root", str(small_machine))
     told("verify", f"{tmp_path}/title.toml", "--root", str(small_machine))
     shown("profiles", "show", f"{tmp_path}/{text[:100]}".replace("\0", ""))
+
+
+@by_text
+def test_settings_of_another_tool_cannot(name: str, tmp_path: Path, small_machine: Path) -> None:
+    text = CORPUS[name]
+    lines = (
+        f"[main]\nsummary={text}\ninclude={text}\n[{text}]\nx=1\n[variables]\nv={text}\n",
+        f"[sysctl]\n# {text}\nvm.swappiness=1\nvm.dirty_ratio={text}\n{text}=1\n{text}\n",
+        f"[disk]\ndevices={text}\nelevator={text}\n[bootloader]\ncmdline={text} ${{v}}\n",
+        f"[cpu]\ngovernor={text}\n[sysfs]\n/sys/block/{text}/queue/scheduler=none\n",
+    )
+    file = tmp_path / "tuned.conf"
+    file.write_text("".join(lines), encoding="utf-8", errors="surrogatepass")
+    shown("profiles", "import", str(file), "--root", str(small_machine))
+    told("verify", "--profile", str(file), "--root", str(small_machine))
 
 
 def hostile_trial(text: str, **changed: object) -> messages.Trial:

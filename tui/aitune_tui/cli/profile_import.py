@@ -136,10 +136,11 @@ def _show(
     if words:
         said = {True: "there", False: "not there", None: "cannot be read"}
         echo("\nWords for the kernel command line, which only a boot loader sets:")
-        echo(table(("WORD", "NOW", "PLACE"), [(w, said[there], at) for w, at, there in words]))
+        echo(table(("NOW", "WORD", "PLACE"), [(said[there], w, at) for w, at, there in words]))
     if found.left:
         echo("\nNot understood, or no setting of this tool:")
-        echo(table(("LINE", "WHY", "PLACE"), [(e.text, e.why, e.place) for e in found.left]))
+        # No word of the file begins a line of ours: the place stands first.
+        echo(table(("PLACE", "LINE", "WHY"), [(e.place, e.text, e.why) for e in found.left]))
 
 
 def _changes(verdicts: Sequence[Verdict]) -> list[str]:
