@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +28,7 @@ from aitune_tui.cli.common import (
     note,
     table,
 )
+from aitune_tui.cli.naming import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -216,19 +218,16 @@ class Steps:
 
 
 def outcome_table(items: Sequence[Item]) -> str:
-    """What became of each target."""
-    rows = [
-        (
-            sentences.target(item),
-            item.old,
-            item.requested,
-            "–" if item.effective is None else item.effective,
-            item.status,
-            item.note,
-        )
-        for item in items
-    ]
+    """What became of each target; neighbours that came out alike share a line."""
+    rows = []
+    for (knob, old, requested, effective, status, said), alike in groupby(items, _outcome):
+        name = named(knob, [item.instance for item in alike])
+        rows.append((name, old, requested, "–" if effective is None else effective, status, said))
     return table(("SETTING", "WAS", "WANTED", "IS", "OUTCOME", "NOTE"), rows)
+
+
+def _outcome(item: Item) -> tuple[str, str, str, str | None, str, str]:
+    return item.knob, item.old, item.requested, item.effective, item.status, item.note
 
 
 def is_kept(trial: Trial) -> bool:

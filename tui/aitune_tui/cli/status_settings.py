@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from aitune_backends.absence import NOT_CAPTURED
 from aitune_backends.catalogue import ENTRIES
-from aitune_backends.probes.numbers import numbered
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, INFO, OK, UNREAD
 from aitune_backends.value_words import in_words
+from aitune_tui.cli.naming import named
 from aitune_tui.cli.output import table
 from aitune_tui.words import UNKNOWN
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _Likeness = tuple[str, str | None, str, str | None, str, str, str | None, tuple[str, ...]]
 
 _SIGNS = {OK: "✓", DIFFERS: "▲", INERT: "○", ABSENT: "–", INFO: "·", UNREAD: "✗"}
-_NAMES_SHOWN = 3
 # How what is left out is counted, in this order.
 _COUNTED = {
     OK: "as advised",
@@ -93,25 +92,3 @@ def _likeness(target: TargetStatus) -> _Likeness:
         target.knob, target.value, target.unit, target.advised, target.state, reason,
         target.owner, target.overwritten_by,
     )  # fmt: skip
-
-
-def named(knob: str, instances: Sequence[str]) -> str:
-    """`cpu.governor@policy0-31`, `block.scheduler@nvme0n1,nvme1n1`, of a pool with its nodes."""
-    shares = [name for name in instances if name]
-    if not shares:
-        return knob
-    return (
-        f"{knob}, @{_names(shares)}"
-        if len(shares) < len(instances)
-        else (f"{knob}@{_names(shares)}")
-    )
-
-
-def _names(instances: Sequence[str]) -> str:
-    """Instances in a few words: `policy0-31`, `cpu0-3,6`, `sda and 7 more`."""
-    together = numbered(instances)
-    if together:
-        return together
-    if len(instances) > _NAMES_SHOWN:
-        return f"{instances[0]} and {len(instances) - 1} more"
-    return ",".join(instances)
