@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SHOWN = {
     "overview": ("What", "differs"),
-    "memory": ("Overcommit", "vm.swappiness"),
+    "memory": ("Overcommit", "vm.overcommit_memory"),
     "cpu": ("node1", "powersave"),
     "block": ("nvme3n1", "mq-deadline"),
     "load": ("reading", "495.1"),

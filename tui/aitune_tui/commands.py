@@ -63,8 +63,8 @@ class AllCommands(Provider):
             yield Named(
                 f"Exercise: {name}…", "time a load before and after, then undo everything", run
             )
-        page = partial(app.main.action_page, "P")
-        yield Named("Profile: compare this machine with one", "P", page)
+        go = partial(app.main.action_page, "P")
+        yield Named("Profile: compare this machine with one", "P", go)
         yield Named("Profile: copy it for another tool…", "P, then x", action("export_profile"))
         yield Named("Undo: the last kept change", "u", action("undo"))
         yield Named("Trial: keep", "K", action("keep"))

@@ -127,6 +127,7 @@ def header(
         facts_short=short,
         chips=chips(state, seconds_left),
         goal=state.goal,
+        helper_matters=state.helper not in {"ready", "root"},
         helper="" if state.locked else _HELPER_WORDS[state.helper],
         clock=clock(wall),
         stale=age,

@@ -24,8 +24,9 @@ _CHIP_TONES: Final[dict[ChipKind, Tone]] = {
 }
 
 _WIDE: Final = 110
-# What is shown of the machine, and whether the helper is: the helper is dropped first.
-_FORMS: Final = (("facts", True), ("facts", False), ("short", True), ("short", False))
+# What is shown of the machine, and whether the helper is, in the order in which it is given up.
+_FACTS_FIRST: Final = (("facts", True), ("facts", False), ("short", True), ("short", False))
+_HELPER_FIRST: Final = (("facts", True), ("short", True), ("facts", False), ("short", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Header:
         stale: Takes the clock's place, in amber: `! data 4 s old`. Empty while data are fresh.
         stale_urgent: The stale text is red: the data are older than 15 s.
         goal: What the machine is for: `inference`; never dropped.
+        helper_matters: The helper is not as it should be: the facts give way to it.
     """
 
     host: str
@@ -61,6 +63,7 @@ class Header:
     stale: str = ""
     stale_urgent: bool = False
     goal: str = ""
+    helper_matters: bool = False
 
 
 class HeaderBar(LineWidget):
@@ -87,7 +90,8 @@ def header_line(header: Header, width: int) -> Line:
     columns = Columns(width)
     wide = width >= _WIDE
     right, facts = _right(header, wide=wide, with_helper=False), ""
-    for wanted, with_helper in _FORMS if wide else _FORMS[-1:]:
+    forms = _HELPER_FIRST if header.helper_matters else _FACTS_FIRST
+    for wanted, with_helper in forms if wide else forms[-1:]:
         text = clean(header.facts if wanted == "facts" else header.facts_short)
         tried = _right(header, wide=wide, with_helper=with_helper)
         taken = 5 + width_of(((clean(header.host), "dim"), (text, "dim"))) + 2
