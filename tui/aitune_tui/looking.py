@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aitune_backends.public_state import PublicFile
     from aitune_backends.readings import LoadSeen, Sample
     from aitune_backends.sampler import Sampler
+    from aitune_backends.setting_reader import SettingReader
     from aitune_backends.setting_watch import SettingWatch
     from aitune_helper.messages import PublicState
     from aitune_tui.selection import Selection
@@ -63,6 +64,7 @@ class Looker:
         self._users: Watch | None = None
         self._watch = DriftWatch()
         self._settings: SettingWatch | None = None
+        self._reader: SettingReader | None = None
         self._file: PublicFile | None = None
         self._asked: tuple[Selection, str] | None = None
         self._passed = clock()
@@ -89,7 +91,8 @@ class Looker:
             self._next_survey = self._clock() + SURVEY_SECONDS
             host = self._machine.host
             owned = owners.read_owners(host)
-            statuses = Statuses(survey.survey(host, sample, self._goal, owned))
+            reader = self._reading(again=again or moved)
+            statuses = Statuses(survey.survey(host, sample, self._goal, owned, reader))
             facts = describe.gather(host, ())
             found = self._watch.compare(statuses, self._public(), owned, sample.wall)
             self._post(events.SurveyTaken(statuses, facts, owned, found, sample.wall))
@@ -137,6 +140,16 @@ class Looker:
             self._users = Watch(self._machine.host)
         return self._users.look(self._clock())
 
+    def _reading(self, *, again: bool) -> SettingReader:
+        """What remembers settings that come by the hundred, from look to look."""
+        from aitune_backends.setting_reader import SettingReader
+
+        if self._reader is None:
+            self._reader = SettingReader(self._machine.host)
+        elif again:
+            self._reader.forget()
+        return self._reader
+
     def _sample(self, *, refresh: bool) -> Sample:
         if self._sampler is None:
             from aitune_backends.sampler import Sampler
@@ -152,7 +165,10 @@ class Looker:
             from aitune_backends.setting_watch import SettingWatch
 
             self._settings = SettingWatch(self._machine.host)
-        return self._settings.moved(sample)
+        moved = self._settings.moved(sample)
+        if self._settings.in_turn and self._sampler is not None:
+            self._sampler.refresh()  # and the next tick surveys what it then finds
+        return moved
 
     def _let_time_pass(self) -> None:
         """The demo moves with our own clock, just before it is read: so its rates are exact."""
