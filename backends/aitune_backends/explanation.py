@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aitune_backends import shell
 from aitune_backends.catalogue import ENTRIES, GOALS, Entry
+from aitune_backends.foreign import clean
 from aitune_backends.lasting_form import Lasting, lasting_form
 from aitune_helper.knobs import CPU, KNOBS, POLICY, Knob, other_half
 
@@ -137,7 +138,7 @@ class Explanation:
         capability: The Linux capability that writing it needs even of root, or "".
         wanted: The value that the commands and the lasting form are made for.
         commands: The shell lines that would set it.
-        undo_commands: Those that put back what is there now.
+        undo_commands: Those that put back what is there now, where that is a value at all.
         lasting: How keeping it would set it at boot; None where the machine was not asked.
     """
 
@@ -261,7 +262,7 @@ def lay_out(
         capability=known.capability,
         wanted=wanted,
         commands=shell.lines([(knob, s.instance, wanted or ANY_VALUE) for s in meant]),
-        undo_commands=shell.lines([(knob, s.instance, s.value or "") for s in meant]),
+        undo_commands=shell.lines([(knob, s.instance, s.value or "") for s in meant if _is_one(s)]),
         lasting=ground.lasting if ground is not None else None,
     )
 
@@ -277,6 +278,11 @@ def _meant(knob: Knob, targets: Sequence[TargetStatus]) -> tuple[TargetStatus, .
     if knob.quantity and any(not status.instance for status in there):
         return tuple(status for status in there if not status.instance)
     return there
+
+
+def _is_one(status: TargetStatus) -> bool:
+    """Whether a value can be a word of a line to be copied: none acts on a terminal there."""
+    return status.value is not None and clean(status.value) == status.value
 
 
 def _standings(targets: Sequence[TargetStatus], owners: Owners) -> Iterator[Standing]:

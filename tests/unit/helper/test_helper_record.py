@@ -125,6 +125,55 @@ def test_a_record_of_the_first_version_is_put_back(
     assert bench.core.trials.state.damaged() == []
 
 
+def test_what_came_along_before_it_had_an_instance_is_read_everywhere(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal and a trial that was open as the helper was replaced: nothing of them is lost."""
+    bench.core.close()
+    now = messages.to_object
+
+    def as_before(record: object) -> object:
+        return _without_instances(now(record))
+
+    bench = Bench(bench.places, {**FILES, **COUPLED})
+    monkeypatch.setattr(messages, "to_object", as_before)
+    kept = bench.apply(("block.scheduler", "sda", "kyber"))
+    bench.core.trials.keep(kept.id, OPS, persist=False)
+    pending = bench.apply(("block.scheduler", "sda", "none"))
+    monkeypatch.undo()
+    for file in (bench.places.trial, bench.places.public, bench.core.trials.journal.path):
+        text = Path(file).read_text()
+        assert '"along":[{"knob"' in text, file
+        assert '"along":[{"knob":"block.nr_requests","instance"' not in text, file
+
+    core = bench.restart()
+    assert core.hello(OPS).notices == ()
+    assert core.hello(OPS).pending == pending
+    assert pending.items[0].along[0].instance == "sda"
+    history = core.trials.journal.history(10)
+    assert history.damaged == 0
+    assert [trial.items[0].along for trial in history.trials] == [
+        pending.items[0].along, kept.items[0].along,
+    ]  # fmt: skip
+    assert core.trials.state.public().recent[0].items == kept.items
+    bench.now += 61
+    core = bench.restart()
+    assert core.trials.state.read() is None
+    assert bench.kernel.files[QUEUE + "scheduler"] == "none mq-deadline [kyber]"
+
+
+def _without_instances(made: object) -> object:
+    """A record as it was written when what came along was of the item's own instance."""
+    if isinstance(made, dict):
+        return {
+            name: [{key: other[key] for key in other if key != "instance"} for other in value]
+            if name == "along"
+            else _without_instances(value)
+            for name, value in made.items()
+        }
+    return [_without_instances(value) for value in made] if isinstance(made, list) else made
+
+
 @pytest.mark.parametrize("how", ["version", "knob"])
 def test_a_record_of_a_newer_helper_is_left_to_it(bench: Bench, how: str) -> None:
     trial = bench.apply(*TWO)

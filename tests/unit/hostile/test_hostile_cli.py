@@ -47,7 +47,9 @@ LOOKING = (
     ("plan", "--profile", "classic"),
     ("verify", "--profile", "inference"),
     ("doctor",),
-    ("profiles", "export", "classic", "--format", "sysctl"),
+    ("explain", "vm.nr_hugepages"),
+    ("profiles", "import", "tuned:x"),
+    ("profiles", "export", "classic", "--format", "tuned"),
     ("profiles", "export", "classic", "--format", "shell"),
 )
 
