@@ -28,6 +28,8 @@ MAX_FILE_BYTES = 1 << 20
 _MAX_LINKS = 40  # as the kernel's own path walk
 _CPU_DIR = "/sys/devices/system/cpu"
 _POLICY_DIR = f"{_CPU_DIR}/cpufreq"
+_DISK_DIR = "/sys/block"
+_DISK_CLASS = "/sys/class/block"
 _WALK_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -64,7 +66,7 @@ class Host:
         self.label = label
         self.name = name
         self.is_this_machine = root == Path("/")
-        self._policies: dict[str, str] | None = None
+        self._elsewhere: dict[str, dict[str, str]] = {}
 
     def read(self, path: str, *, limit: int = MAX_FILE_BYTES) -> str:
         """The whole text of a regular file; bytes that are no UTF-8 are replaced.
@@ -132,9 +134,14 @@ class Host:
 
     def entries(self, path: str) -> list[str]:
         """Sorted names of a directory."""
-        if path == _POLICY_DIR and self._shown_policies():
-            return sorted(self._shown_policies())
-        return self._listed(self._renamed(path))
+        others = self._stand_ins(path) if path in (_POLICY_DIR, _DISK_DIR) else {}
+        try:
+            listed = self._listed(self._renamed(path))
+        except OSError:
+            if not others:
+                raise
+            listed = []
+        return sorted({*listed, *others}) if others else listed
 
     def link(self, path: str) -> str:
         """The text of a symbolic link, not followed."""
@@ -254,23 +261,39 @@ class Host:
             for fd in trail:
                 os.close(fd)
 
-    # -- policies where the tree has only cpuN/cpufreq ------------------------------------------
+    # -- what a tree keeps under another name ---------------------------------------------------
 
     def _renamed(self, path: str) -> str:
-        if not path.startswith(_POLICY_DIR + "/"):
-            return path
-        name, slash, rest = path[len(_POLICY_DIR) + 1 :].partition("/")
-        directory = self._shown_policies().get(name)
-        return f"{directory}{slash}{rest}" if directory else path
+        for directory in (_POLICY_DIR, _DISK_DIR):
+            if path.startswith(directory + "/"):
+                name, slash, rest = path[len(directory) + 1 :].partition("/")
+                found = self._stand_ins(directory).get(name)
+                return f"{found}{slash}{rest}" if found else path
+        return path
 
-    def _shown_policies(self) -> dict[str, str]:
-        """Policy names and the cpuN/cpufreq directories they stand for; empty where the kernel
-        lists its policies itself (captures of old kernels hold only cpuN/cpufreq).
+    def _stand_ins(self, directory: str) -> dict[str, str]:
+        """Names that belong into a directory but are kept elsewhere in this tree, and where.
+
+        Captures of old kernels hold only cpuN/cpufreq, and no policies; some captures hold disks
+        only as /sys/class/block. A kernel that runs lists its disks itself.
         """
-        if self._policies is None or (self.is_this_machine and not self._policies):
-            self._policies = {}  # `first_line` below must not come back here
-            self._policies = self._grouped_policies()
-        return self._policies
+        find = self._grouped_policies if directory == _POLICY_DIR else self._disks_of_class
+        known = self._elsewhere.get(directory)
+        if known is None or (self.is_this_machine and not known):
+            self._elsewhere[directory] = {}  # what `find` reads must not come back here
+            known = self._elsewhere[directory] = find()
+        return known
+
+    def _disks_of_class(self) -> dict[str, str]:
+        if self.origin != "capture":
+            return {}
+        listed = set(self.names(_DISK_DIR))
+        return {
+            name: f"{_DISK_CLASS}/{name}"
+            for name in self.names(_DISK_CLASS)
+            # Partitions stand there too; only whole disks have a queue.
+            if name not in listed and self.exists(f"{_DISK_CLASS}/{name}/queue")
+        }
 
     def _grouped_policies(self) -> dict[str, str]:
         with suppress(OSError, ValueError):

@@ -141,6 +141,22 @@ def test_policies_the_kernel_lists_are_left_alone(tree: Tree) -> None:
     assert Host(root, origin="capture").entries(f"{cpu}/cpufreq") == ["policy4"]
 
 
+def test_disks_that_only_their_class_lists_are_shown(tree: Tree) -> None:
+    root = tree(
+        {
+            "/sys/block/sda/size": "8\n",
+            "/sys/class/block/sda/queue/scheduler": "[none]\n",
+            "/sys/class/block/nvme0n1/queue/scheduler": "none\n",
+            "/sys/class/block/nvme0n1p1/size": "4\n",
+        }
+    )
+    host = Host(root, origin="capture")
+    assert host.entries("/sys/block") == ["nvme0n1", "sda"]
+    assert host.first_line("/sys/block/nvme0n1/queue/scheduler") == "none"
+    assert not host.exists("/sys/block/sda/queue")
+    assert Host(root).entries("/sys/block") == ["sda"]
+
+
 def test_opening_says_what_it_is(tree: Tree) -> None:
     root = tree({"/proc/meminfo": "", "/proc/sys/kernel/hostname": "gpu-1\n"})
     os.utime(root / "proc/meminfo", (0, 86400))

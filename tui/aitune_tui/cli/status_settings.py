@@ -88,6 +88,7 @@ def _likeness(target: TargetStatus) -> _Likeness:
     reason = target.reason if target.state != OK else ""
     if target.instance:
         reason = reason.replace(target.instance, "it")
+        reason = reason[:1].upper() + reason[1:]
     return (
         target.knob, target.value, target.unit, target.advised, target.state, reason,
         target.owner, target.overwritten_by,
