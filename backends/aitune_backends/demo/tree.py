@@ -274,6 +274,7 @@ def _build_etc(files: Files) -> None:
             "os-release": 'ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.1 LTS"',
             "sysctl.conf": "# System-wide settings go to /etc/sysctl.d.",
             "sysctl.d/10-network-security.conf": "net.ipv4.conf.all.rp_filter = 2",
+            "sysctl.d/90-gpu-node.conf": "vm.swappiness = 10\nvm.zone_reclaim_mode = 0",
         },
     )
     for directory in (
