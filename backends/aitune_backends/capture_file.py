@@ -148,7 +148,7 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, place: str) -> None:
 
 
 def _decompressed(raw: IO[bytes]) -> _Readable:
-    magic = raw.read(6)
+    magic = raw.read(6) or b""  # a log of the kernel's that has nothing to say gives None
     raw.seek(0)
     if magic.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=raw)
@@ -191,7 +191,7 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         """Fill `buffer` as far as one read of the stream goes; 0 at the end."""
         view = memoryview(buffer)
-        data = self._stream.read(len(view))
+        data = self._stream.read(len(view)) or b""
         self._left -= len(data)
         if self._left < 0:
             raise CaptureError(f"{self._archive} unpacks to more than {MAX_BYTES // 10**6} MB.")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitune_backends.foreign import clean
 from aitune_backends.host import Host
 from aitune_backends.lens import Imported, LensError
 from aitune_backends.lens.tuned import FOLDERS, read_tuned
 from aitune_backends.lens.tuned_chain import FILE
+from aitune_backends.small_file import UnreadableError, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +60,10 @@ def read_settings(name: str, host: Host) -> Imported:
     path = Path(os.path.abspath(name))  # noqa: PTH100  its links are kept: they are its name
     if path.is_dir():
         path /= FILE
-    text = _text(path)
+    try:
+        text = read_text(path, _LONGEST_BYTES, "file of settings")
+    except UnreadableError as error:
+        raise LensError(str(error)) from None
     if path.name == FILE or _HEADING.search(text):
         folders = (str(path.parent.parent), *FOLDERS)
         return read_tuned(_reader(host), str(path), folders, host.names)
@@ -97,27 +99,3 @@ def _reader(host: Host) -> Callable[[str], str]:
     """Reads the profile here, and what the machine offers there."""
     here = host if host.is_this_machine else Host()
     return lambda path: (host if path.startswith(_MACHINE) else here).read(path)
-
-
-def _text(path: Path) -> str:
-    """The text of a regular file; how large it is is known before it is read.
-
-    Raises:
-        LensError: It cannot be read as text.
-    """
-    source = clean(str(path))
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(fd, "rb") as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise LensError(f"{source} is no regular file.")
-            data = file.read(_LONGEST_BYTES + 1)
-    except OSError as error:
-        raise LensError(f"{source} cannot be read: {(error.strerror or '').lower()}.") from None
-    if len(data) > _LONGEST_BYTES:
-        raise LensError(f"{source} is larger than any file of settings: 256 KiB at most.")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise LensError(f"{source} is no text: byte {error.start} is not UTF-8.") from None

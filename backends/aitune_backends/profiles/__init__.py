@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +10,15 @@ from aitune_backends.changes import brief_list, shown
 from aitune_backends.foreign import clean
 from aitune_backends.places import user_places
 from aitune_backends.profiles.fitting import Absent, Fitted, fit
-from aitune_backends.profiles.parse import NAME, Profile, ProfileError, parse_profile
+from aitune_backends.profiles.parse import (
+    LONGEST_BYTES,
+    NAME,
+    Profile,
+    ProfileError,
+    parse_profile,
+)
 from aitune_backends.profiles.verdicts import Verdict, as_wanted, verify
+from aitune_backends.small_file import UnreadableError, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +38,6 @@ __all__ = [
 
 BUILT_IN = "built in"
 _SUFFIX = ".toml"
-_LONGEST_BYTES = 1 << 16
 
 
 def names(folders: Sequence[Path] | None = None) -> tuple[str, ...]:
@@ -86,22 +90,9 @@ def _files(folders: Sequence[Path] | None) -> dict[str, Path | None]:
 
 
 def _read(path: Path) -> Profile:
-    source = clean(str(path))
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise ProfileError(f"{source} is no regular file.")
-            data = file.read(_LONGEST_BYTES + 1)
-    except OSError as error:
-        raise ProfileError(
-            f"{source} cannot be read: {(error.strerror or str(error)).lower()}."
-        ) from None
-    if len(data) > _LONGEST_BYTES:
-        raise ProfileError(f"{source} is larger than any profile: 64 KiB at most.")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"{source} is no text: byte {error.start} is not UTF-8.") from None
+        text = read_text(path, LONGEST_BYTES, "profile")
+    except UnreadableError as error:
+        raise ProfileError(str(error)) from None
     name = path.stem if NAME.fullmatch(path.stem) else "unnamed"
-    return parse_profile(text, name=name, source=source)
+    return parse_profile(text, name=name, source=clean(str(path)))

@@ -37,6 +37,10 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LONGEST_BYTES = 1 << 16
+# TOML's reader takes the square of a name's parts, in time and in memory.
+_MOST_PARTS = 100
+_DOT = re.compile(r"[\w\"'-][ \t]*\.(?=[ \t]*[\w\"'-])")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PROFILE_KEYS = ("name", "title", "text")
 _TABLES = ("profile", "settings")
@@ -77,6 +81,7 @@ def parse_profile(text: str, *, name: str, source: str) -> Profile:
     Raises:
         ProfileError: It is no TOML, or a key or a value in it is not understood.
     """
+    _refuse_enormous(text, source)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -100,6 +105,21 @@ def parse_profile(text: str, *, name: str, source: str) -> Profile:
         wanted=tuple(_setting(key, value, text, source) for key, value in settings.items()),
         source=source,
     )
+
+
+def _refuse_enormous(text: str, source: str) -> None:
+    """Refuse what the reader of TOML would need minutes and gigabytes for.
+
+    Raises:
+        ProfileError: It is larger than any profile, or a line has hundreds of names in names.
+    """
+    if len(text.encode(errors="surrogatepass")) > LONGEST_BYTES:
+        most = f"{LONGEST_BYTES >> 10} KiB at most"
+        raise ProfileError(f"{source} is larger than any profile: {most}.")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MOST_PARTS and len(_DOT.findall(line)) > _MOST_PARTS:
+            most = f"more than {_MOST_PARTS} dots between words of one line"
+            raise ProfileError(f"{source}, line {number}: {most}; break it.")
 
 
 def _setting(key: str, given: object, text: str, source: str) -> Wanted:
@@ -182,10 +202,9 @@ def _place(text: str, key: str, source: str) -> str:
 
 def _line(text: str, key: str) -> int:
     """The line in which a key or a table stands, 0 where it is not found as it is."""
-    begins = re.compile(rf"\s*\[?\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]")
-    return next(
-        (number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)), 0
-    )
+    name = rf"^[ \t]*\[?[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*[=\].]"
+    found = re.search(name, text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
 def _why_no_toml(error: Exception) -> str:

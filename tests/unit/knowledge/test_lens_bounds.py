@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from aitune_backends.host import Host
 from aitune_backends.lens import Imported, LensError, read_file
 from aitune_backends.lens.picking import open_settings
+from aitune_backends.profiles import ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +153,22 @@ def test_what_is_no_text_or_no_file(tmp_path: Path) -> None:
         read_file(str(tmp_path / "none"))
     with pytest.raises(LensError, match="others are not read"):
         read(tmp_path / "x.sh", "#!/bin/sh\nrm -rf x\n")
+
+
+@pytest.mark.parametrize("name", ["x.toml", "x.conf"])
+def test_a_file_that_has_nothing_to_say_yet_is_not_waited_for(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /proc/kmsg: to read that itself would take lines away from the system's log."""
+    path = tmp_path / name
+    path.touch()
+
+    def nothing_yet(_fd: int, _count: int) -> bytes:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "read", nothing_yet)
+    with pytest.raises((LensError, ProfileError), match="read: resource temporarily unavailable"):
+        open_settings(str(path), Host())
 
 
 def test_siblings_of_a_profile_that_is_named_by_its_path_are_found(tmp_path: Path) -> None:

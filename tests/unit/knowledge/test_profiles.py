@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +118,37 @@ def test_any_text_is_a_profile_or_a_sentence(text: str) -> None:
     except ProfileError as error:
         sentence = str(error)
     assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 30_000 + "b = 1\n",
+        "'a' . " * 10_000 + "b = 1\n",
+        '"\\"".' * 10_000 + "b = 1\n",
+        "[x]\n" + "a." * 30_000 + "b = 1\n",
+        "[" + "a." * 30_000 + "b]\n",
+        "[settings]\nx = {" + "a." * 30_000 + "b = 1}\n",
+        "x = " + "[" * 30_000,
+        "x = " + "{a=" * 15_000,
+        "[settings]\n" + "".join(f'"cpu.governor@policy{n}" = "x"\n' for n in range(100_000)),
+        '[settings]\n"vm.swappiness" = ' + "9" * 60_000,
+        '[settings]\n"vm.swappiness" = nan',
+        '[settings]\n"vm.swappiness" = 1979-05-27T07:32:00Z',
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_hostile_profile_is_refused_at_once(text: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(ProfileError, match=r"^here\.toml.*\.$"):
+        parse(text)
+    assert time.process_time() - begun < 1
+
+
+def test_dots_in_a_reason_are_no_names() -> None:
+    reason = "." * 300 + " See the kernel. It is 6.12. " * 10
+    text = f'[settings]\n"vm.swappiness" = {{ value = 1, reason = "{reason}" }}\n'
+    assert parse(text).wanted[0].reason == " ".join(reason.split())
 
 
 def test_a_value_may_have_a_reason_and_a_bound() -> None:

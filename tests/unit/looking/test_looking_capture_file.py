@@ -131,6 +131,22 @@ def test_an_archive_that_ends_early_says_so(tmp_path: Path, pack: Callable[[byte
         pass
 
 
+def test_a_log_that_has_nothing_to_say_yet_is_no_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /proc/kmsg: to read that itself would take lines away from the system's log."""
+
+    class Silent(io.FileIO):
+        def read(self, _size: int | None = -1) -> None:  # type: ignore[override]
+            """What a file gives that would have to be waited for."""
+
+    path = tmp_path / "log"
+    path.touch()
+    monkeypatch.setattr(os, "fdopen", lambda fd, _mode: Silent(fd))
+    with pytest.raises(CaptureError, match="neither a directory nor"), unpacked(path):
+        pass
+
+
 def test_a_fifo_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(HostError, match="neither a directory nor a file"):
