@@ -33,12 +33,17 @@ $(BIN)/python:
 	@$(PIP) pip
 
 # What the program needs, and what its development needs on top.
+# Compiled beforehand, since the first start is to be as fast as the second.
+COMPILE := $(BIN)/python -m compileall -q backends tui widgets
+
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable . --group dev
+	@$(COMPILE)
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run

@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import zipfile
 from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.resources.abc import Traversable
+    from zipfile import ZipFile
 
 PACKAGE = "aitune_helper"
 _START = b"""\
@@ -34,11 +34,12 @@ _UNIX = 3
 _MODE = 0o100644
 
 
-@functools.cache
 def bundle() -> bytes:
     """The bytes of the zipapp that `helper install` installs."""
+    from zipfile import ZIP_STORED, ZipFile  # large, and wanted only to write
+
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+    with ZipFile(out, "w", ZIP_STORED) as archive:
         _add(archive, "__main__.py", _START)
         for name, source in sorted(_sources(resources.files(PACKAGE), PACKAGE)):
             _add(archive, name, source)
@@ -61,8 +62,10 @@ def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield name, entry.read_bytes().replace(b"\r\n", b"\n")
 
 
-def _add(archive: zipfile.ZipFile, name: str, source: bytes) -> None:
-    info = zipfile.ZipInfo(name, _DATE)
+def _add(archive: ZipFile, name: str, source: bytes) -> None:
+    from zipfile import ZipInfo
+
+    info = ZipInfo(name, _DATE)
     info.create_system = _UNIX
     info.external_attr = _MODE << 16
     archive.writestr(info, source)

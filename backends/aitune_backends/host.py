@@ -16,8 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aitune_backends.capture_file import CaptureError, unpacked
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -360,12 +358,14 @@ def open_host(path: str | None = None) -> Iterator[Host]:
         is_directory = given.is_dir()
     except OSError as error:  # such as a name too long to be one
         raise HostError(f"{path} cannot be opened: {error.strerror}.") from error
+    if is_directory:
+        yield _host_below(given, path)
+        return
+    from aitune_backends.capture_file import CaptureError, unpacked  # tarfile is large
+
     try:
-        if is_directory:
-            yield _host_below(given, path)
-        else:
-            with unpacked(given) as directory:
-                yield _host_below(directory, path)
+        with unpacked(given) as directory:
+            yield _host_below(directory, path)
     except CaptureError as error:
         raise HostError(str(error)) from error
 

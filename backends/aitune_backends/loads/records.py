@@ -5,7 +5,6 @@ All of them are plain values that travel as JSON between the processes and into 
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -157,7 +156,9 @@ class LoadResult:
     @property
     def median_gb_per_s(self) -> float:
         """Median speed of the runs."""
-        return statistics.median(self.speeds)
+        from statistics import median  # with decimal and fractions, only where runs are shown
+
+        return median(self.speeds)
 
     @property
     def spread(self) -> float:
