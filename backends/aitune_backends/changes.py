@@ -68,7 +68,7 @@ class Wanted:
 
     def is_met_by(self, value: str) -> bool:
         """Whether a value that was read is as wanted."""
-        if self.bound and value.isdecimal() and len(value) < _LONGEST_NUMBER:
+        if self.bound and value.isascii() and value.isdecimal() and len(value) < _LONGEST_NUMBER:
             number, wanted_number = int(value), int(self.value)
             return number >= wanted_number if self.bound == AT_LEAST else number <= wanted_number
         return value == self.value
