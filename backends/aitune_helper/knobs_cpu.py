@@ -19,7 +19,10 @@ _PSTATE = _SYSTEM + "intel_pstate/"
 
 
 def _frequency(name: str, file: str, below: str = "", coupled: tuple[str, ...] = ()) -> Knob:
-    """A limit of the frequency. The kernel takes any number, and cuts it to what the policy can."""
+    """A limit of the frequency. The kernel takes any number, and cuts it to what the policy can.
+
+    Of a driver with a table of frequencies it keeps the next one in it that is within the limit.
+    """
     return Knob(
         name,
         _POLICY + file,
@@ -33,6 +36,7 @@ def _frequency(name: str, file: str, below: str = "", coupled: tuple[str, ...] =
         coupled=coupled,
         turn=2,
         persist="tmpfiles",
+        rounds=True,
     )
 
 

@@ -92,6 +92,21 @@ def test_limits_come_back_whole_after_a_trial(bench: Bench) -> None:
     assert bench.kernel.state() == before
 
 
+def test_a_frequency_between_two_of_the_driver_s_table_is_rounded_to_one(bench: Bench) -> None:
+    """acpi-cpufreq keeps the highest of its table that is within the limit."""
+    bench.kernel.files.update(LIMITED)
+    most = POLICY + "scaling_max_freq"
+
+    def keep_one_of_the_table(number: int) -> None:
+        if bench.kernel.files[most] == "2600000":
+            bench.kernel.files[most] = "2450000"
+
+    bench.kernel.after_write = keep_one_of_the_table
+    trial = bench.apply(("cpu.max_freq", "policy0", "2600000"))
+    assert (trial.state, trial.items[0].status) == (messages.PENDING, messages.ROUNDED)
+    assert trial.items[0].note == "the kernel keeps 2450000"
+
+
 def test_cores_that_are_offline_say_so() -> None:
     kernel = FakeKernel(LIMITED)
 
