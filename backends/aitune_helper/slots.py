@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aitune_helper.kernelfs import KernelIO
-    from aitune_helper.messages import Item
+    from aitune_helper.messages import Item, Trial
 
 Target = tuple[str, str]
 
@@ -84,20 +84,23 @@ def moved(kernel: KernelIO, items: Sequence[Item], slots: Sequence[Slot]) -> tup
 
 
 def restored_with(
-    kernel: KernelIO, items: Sequence[Item], slots: Sequence[Slot], index: int
+    kernel: KernelIO, trial: Trial, slots: Sequence[Slot], index: int
 ) -> tuple[Slot, ...]:
-    """The slots that go back with one item when it goes back.
+    """The slots that go back with one item of a trial when it goes back.
 
     Its own, or its nodes', and those coupled to it that are no items by themselves. What only
-    comes along with another item, which is not to be as it was, is as that one makes it.
+    comes along with another item, which is not to be as it was, is as that one makes it, unless
+    somebody asks for it: each item of a plan was asked for, but an arm has those of other arms too.
     """
-    leader = items[index]
-    others = [item for number, item in enumerate(items) if number != index]
+    leader = trial.items[index]
+    others = [item for number, item in enumerate(trial.items) if number != index]
     taken = {(item.knob, item.instance) for item in others}
     for item in others:
         if item.requested != item.old:
             coupled = kernelfs.coupled(kernel, KNOBS[item.knob], item.instance)
             taken |= {(knob.id, instance) for knob, instance in coupled if knob.follows}
+    if not trial.arms:
+        taken.discard((leader.knob, leader.instance))
     reached = {(knob.id, instance) for knob, instance in targets(kernel, leader)} - taken
     return tuple(slot for slot in slots if (slot.knob, slot.instance) in reached)
 

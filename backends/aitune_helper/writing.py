@@ -83,7 +83,7 @@ class Writing:
         record, kernel = self._record, self._kernel
         items = record.trial.items
         item = items[index]
-        along = slots.restored_with(kernel, items, record.slots, index)
+        along = slots.restored_with(kernel, record.trial, record.slots, index)
         if self._cancelled():
             return item._replace(status=messages.FAILED, note=messages.STOPPED)
         if any(slots.is_gone(kernel, slot) for slot in along):

@@ -100,6 +100,7 @@ class FakeKernel:
         count: How many writes were tried.
         pages: How many pages each node can have.
         read_only: Files that cannot be opened for writing.
+        depth_lags: Whether a disk's async_depth comes of the requests that it held before.
     """
 
     def __init__(self, files: Mapping[str, str] = FILES) -> None:
@@ -110,6 +111,7 @@ class FakeKernel:
         self.pages = 1 << 20
         self.count = 0
         self.read_only: set[str] = set()
+        self.depth_lags = False
         self.has_options = any("/iosched/" in path for path in files)
 
     def read(self, path: str) -> str:
@@ -133,7 +135,7 @@ class FakeKernel:
         value = self._cut(path, value)
         self.writes.append((path, value))
         self.files[path] = value
-        self._side_effects(path, value)
+        self._side_effects(path, value, now)
         self.after_write(self.count)
 
     def probe(self, path: str) -> None:
@@ -165,7 +167,7 @@ class FakeKernel:
                 return str(cut(int(value), int(limit)))
         return value
 
-    def _side_effects(self, path: str, value: str) -> None:
+    def _side_effects(self, path: str, value: str, before: str) -> None:
         for pair in HALVES:
             for half, other in (pair, pair[::-1]):
                 if path == VM + half and VM + other in self.files:
@@ -182,7 +184,7 @@ class FakeKernel:
         if path.endswith("queue/nr_requests"):
             depth = path.replace("nr_requests", "iosched/async_depth")
             if depth in self.files:
-                self.files[depth] = str(int(value) * 3 // 4)
+                self.files[depth] = str(int(before if self.depth_lags else value) * 3 // 4)
         if path.endswith("queue/max_sectors_kb"):
             ahead = path.replace("max_sectors_kb", "read_ahead_kb")
             self.files[ahead] = str(max(int(self.files[ahead]), 2 * int(value)))

@@ -645,6 +645,18 @@ def test_a_kept_arm_is_undone_like_any_trial(coupled: Bench) -> None:
     assert not Path(coupled.places.sysctl).exists()
 
 
+def test_what_an_undo_names_is_as_it_was_whatever_came_along_meanwhile(coupled: Bench) -> None:
+    # The depth that the kernel makes of the number of requests comes one write late.
+    coupled.kernel.depth_lags = True
+    kept = coupled.apply(("block.nr_requests", "sda", "32"))
+    coupled.core.keep(kept.id, OPS, persist=False)
+    items = [("block.nr_requests", "sda", "64"), ("block.iosched.async_depth", "sda", "48")]
+    assert coupled.kernel.files[QUEUE + "iosched/async_depth"] == "48"
+    undone = coupled.core.apply(coupled.wanted(*items)._replace(undo_of=kept.id), OPS)
+    assert [(item.effective, item.old) for item in undone.items] == [("64", "32"), ("48", "48")]
+    assert coupled.kernel.state() == COUPLED
+
+
 # -- the journal -----------------------------------------------------------------------------------
 
 
