@@ -139,6 +139,10 @@ async def _memory(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("1")
 
 
+async def _inspector(stage: Stage, pilot: Pilot[int]) -> None:
+    await pilot.press("1", "i")
+
+
 async def _cpu(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("2")
 
@@ -151,6 +155,15 @@ async def _load(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("4")
 
 
+async def _doctor(stage: Stage, pilot: Pilot[int]) -> None:
+    await pilot.press("7")
+
+
+async def _profiles(stage: Stage, pilot: Pilot[int]) -> None:
+    await pilot.press("P")
+    await _until(pilot, lambda: stage.app.state.compared is not None)
+
+
 async def _plan(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("0", "p")
     await pilot.pause()
@@ -159,20 +172,27 @@ async def _plan(stage: Stage, pilot: Pilot[int]) -> None:
 
 async def _trial(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("a")
-    give_up = time.monotonic() + 20
-    while stage.app.state.pending is None:
-        if time.monotonic() > give_up:
-            raise TimeoutError("the trial did not begin")
-        await pilot.pause(0.05)
+    await _until(pilot, lambda: stage.app.state.pending is not None)
     stage.look()
+
+
+async def _until(pilot: Pilot[int], done: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not done():
+        if time.monotonic() > give_up:
+            raise TimeoutError("what the picture shows did not come")
+        await pilot.pause(0.05)
 
 
 PICTURES = (
     Picture("overview", _overview),
     Picture("memory", _memory),
+    Picture("inspector", _inspector),
     Picture("cpu", _cpu),
     Picture("block", _block),
     Picture("load", _load),
+    Picture("doctor", _doctor),
+    Picture("profiles", _profiles),
     Picture("plan", _plan),
     Picture("trial", _trial),
 )

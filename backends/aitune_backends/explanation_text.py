@@ -83,7 +83,7 @@ def way_back(about: Explanation) -> Iterator[Said]:
 def further(about: Explanation) -> Iterator[Said]:
     """What comes after what is looked at most."""
     yield Said("Advised", advised(about), gap=True)
-    yield Said("Inert if", about.entry.no_effect)
+    yield Said("Inert", about.entry.no_effect)
     yield Said("Takes", takes(about))
     for value in about.values:
         which = f"{value.value or 'another value'}: " if len(about.values) > 1 else ""
@@ -200,7 +200,7 @@ def advised(about: Explanation) -> str:
     """What is advised for each goal, the one in force marked; goals that agree together."""
     goals: dict[str, list[str]] = {}
     for one in about.advice:
-        name = f"{one.goal} (in force)" if one.in_force else one.goal
+        name = f"{one.goal} (the goal now)" if one.in_force else one.goal
         goals.setdefault(_wanted(about, one.value), []).append(name)
     return "; ".join(f"{value} for {_and(names)}" for value, names in goals.items())
 

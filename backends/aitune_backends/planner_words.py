@@ -203,8 +203,8 @@ def typed(outlook: PoolOutlook, wanted: Mapping[int | None, int]) -> tuple[str, 
         elif _short(outlook, wanted):
             lines.append("more than lies free in whole blocks: it may get fewer")
     cost = outlook.costs(total - _now(outlook, wanted))
-    goes = "falls" if cost.taken >= 0 else "rises"
-    lines.append(f"available {goes} to {memory_text(cost.available)}")
+    goes = "falls to" if cost.taken > 0 else "rises to" if cost.taken < 0 else "stays"
+    lines.append(f"available {goes} {memory_text(cost.available)}")
     if cost.commit_limit is not None and _limit_falls(outlook, cost):
         lines.append(f"commit limit {memory_text(cost.commit_limit)} (mode 2 alone)")
     if outlook.kubelet and cost.pages:

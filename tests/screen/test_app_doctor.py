@@ -36,7 +36,7 @@ async def test_it_lists_the_urgent_ones_first_and_says_one_in_full(size: tuple[i
         assert "!1▲2" in lines[1], "the badge in the navigation"
         assert "GPU 0000:69:00.0 runs at x8 of x16" in text
         assert "Seat the card again" in text
-        assert "One tick of reading costs" in text
+        assert "Each look at this machine costs" in text
 
 
 async def test_enter_opens_the_plan_of_the_fix_and_space_stages_it() -> None:

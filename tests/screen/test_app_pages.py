@@ -221,6 +221,16 @@ async def test_zoom_and_why_cover_the_page_and_leave_the_frame() -> None:
         assert "Block devices" in desk.text
 
 
+async def test_another_page_closes_the_why_and_it_opens_again() -> None:
+    async with open_desk() as desk:
+        for page, shown in (("2", "one cell is one core"), ("P", "Profiles"), ("0", "3 Block")):
+            await desk.press("i")
+            assert desk.app.main.has_class("-why")
+            await desk.press(page)
+            assert shown in desk.text
+            assert not desk.app.main.query("#why-page")
+
+
 async def test_a_disk_that_vanishes_leaves_and_the_rest_stays() -> None:
     async with open_desk() as desk:
         assert "nvme3n1" in desk.text
@@ -268,11 +278,11 @@ async def test_the_doctor_and_the_help_can_be_read() -> None:
     async with open_desk((80, 24)) as desk:
         await desk.press("7")
         await desk.look()
-        assert "One tick of reading costs" in desk.text
+        assert "Each look at this machine costs" in desk.text
         await desk.press("question_mark")
         assert "plan what is staged" in desk.text
         await desk.press("escape")
-        assert "One tick of reading costs" in desk.text
+        assert "Each look at this machine costs" in desk.text
 
 
 async def test_a_quiet_second_lays_nothing_out_again() -> None:

@@ -25,7 +25,7 @@ async def test_a_profile_is_shown_staged_by_row_planned_and_copied(
     monkeypatch.setattr(App, "copy_to_clipboard", lambda _, text: copied.append(text))
     async with dashboard() as used:
         await opened(used)
-        assert "0 match, 2 differ, 1 differ without effect" in used.line("classic ·")
+        assert "0 match, 2 differ, 1 differs without effect" in used.line("classic ·")
         assert "▲ differs" in used.line("vm.overcommit_memory")
         assert "○ inert" in used.line("vm.overcommit_ratio")
         assert "p plan all 2" in used.text
@@ -56,7 +56,7 @@ async def test_rows_of_many_instances_are_one_and_follow_the_machine() -> None:
     async with dashboard() as used:
         await opened(used, "inference")
         line = used.line("powersave")
-        assert "cpu.governor on 32" in line
+        assert "cpu.governor  node1" in line
         await used.press("tab")
         table = used.app.main.page.query_one("#verdicts")
         while not table.cursor_key.startswith("cpu.governor@policy32"):
@@ -70,8 +70,8 @@ async def test_rows_of_many_instances_are_one_and_follow_the_machine() -> None:
             file = root / f"sys/devices/system/cpu/cpufreq/policy{number}/scaling_governor"
             file.write_text("performance\n")
         await used.look(6.0)
-        await used.until(lambda: "cpu.governor on 64" in used.text)
-        assert "✓ ok" in used.line("cpu.governor on 64")
+        await used.until(lambda: "cpu.governor  cpu 0–63" in used.text)
+        assert "✓ ok" in used.line("cpu.governor  cpu 0–63")
 
 
 async def test_the_page_holds_on_a_small_plain_screen_with_hostile_names() -> None:

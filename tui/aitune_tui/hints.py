@@ -44,6 +44,8 @@ def footer(view: View, page: Page, focused: Widget | None) -> Hints:
         connect = (KeyHint("w", "connect root helper"),)
     if state.helper == "outdated":
         connect = (KeyHint("w", "replace root helper"),)
+    if view.is_compact:
+        undo = KeyHint("u", "undo", possible=last is not None)
     own = page.hints(view, focused)
     plans = () if any(hint.key == "p" for hint in own) else (plan,)
     if view.is_compact:

@@ -140,7 +140,7 @@ def our_cost(state: State) -> tuple[Line, ...]:
     if state.sample is None:
         return ()
     cost = f"{state.sample.cost_s * 1000:.1f} ms of CPU time"
-    lines: list[Line] = [(("One tick of reading costs ", "dim"), (cost, "fg"), (".", "dim"))]
+    lines: list[Line] = [(("Each look at this machine costs ", "dim"), (cost, "fg"), (".", "dim"))]
     for path, why in list(state.sample.errors.items())[:_MOST_ERRORS]:
         lines.append(((f"{GLYPHS['failed']} ", "failed"), (f"Reading {path} failed: {why}", "fg")))
     return tuple(lines)

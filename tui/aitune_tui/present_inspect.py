@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from aitune_widgets.text import Segment
 
 _EVIDENCE_WIDTH = 3
+NOTHING_SELECTED = "Why"
+NO_SELECTION = (
+    Field("", "No setting is selected. ↑ and ↓ choose one: what is known of it stands here."),
+)
 
 
 def title(selection: Selection) -> str:
@@ -38,7 +42,7 @@ def right(state: State, selection: Selection) -> tuple[Segment, ...]:
         return ((f"{now} ", "fg"), (f"→ {new}", "staged"))
     if kind == "advised":
         asks = any(status.state == DIFFERS for status in selection.statuses)
-        return ((f"{now}, advised {new} for {state.goal}", "differs" if asks else "dim"),)
+        return ((f"{now}, advised {new}", "differs" if asks else "dim"),)
     return ((now, "dim"),)
 
 
@@ -154,7 +158,7 @@ def fields(state: State, selection: Selection) -> tuple[Field, ...]:
     about, meaning = _about(state, selection), _meaning(state, selection)
     unusual = {status.state for status in selection.statuses} & {INERT, ABSENT, UNREAD}
     why = f"{reason} {entry.why}" if unusual and reason else entry.why
-    risk = f"{entry.risk.capitalize()}, for a change of it."
+    risk = f"{entry.risk.capitalize()}, should you change it."
     if meaning is not None:
         risk = f"{meaning.risk.capitalize()}. {meaning.danger}"
     read = f", read {clock(state.surveyed)}" if state.surveyed else ""

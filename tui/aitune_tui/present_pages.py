@@ -36,12 +36,28 @@ _NOT_CAPTURED = "Not in this capture"
 _MOST_GROUPS = 6
 
 
-def memory_rows(state: State, *, headings: bool) -> tuple[SettingRow, ...]:
-    """The settings of memory; with headings on its own page, without on the overview."""
+def memory_rows(state: State) -> tuple[SettingRow, ...]:
+    """The settings of memory on their own page, with headings."""
+    return _page(state, tuple(_that_count(state, knobs_of(state, is_memory))), headings=True)
+
+
+def overview_rows(state: State, room: int) -> tuple[SettingRow, ...]:
+    """The settings of memory that matter to many; as far as there is room, what comes next."""
     knobs = tuple(_that_count(state, knobs_of(state, is_memory)))
-    if headings:
-        return _page(state, knobs, headings=True)
-    return _rows(state, (k for k in knobs if _is_major(state, k)))
+    shown = {knob for knob in knobs if _is_major(state, knob)}
+    rows = _rows(state, (knob for knob in knobs if knob in shown))
+    next_ones = [
+        knob
+        for knob in knobs
+        if knob not in shown and not _is_absent(state, knob) and _is_known_to_help(state, knob)
+    ]
+    for knob in sorted(next_ones, key=lambda knob: (_has_no_advice(state, knob), -_stars(knob))):
+        more = _rows(state, (each for each in knobs if each in {*shown, knob}))
+        if len(more) > room:
+            break
+        shown.add(knob)
+        rows = more
+    return rows
 
 
 def cpu_rows(state: State, *, overview: bool = False) -> tuple[SettingRow, ...]:
@@ -136,6 +152,14 @@ def _is_shown(state: State, knob: str) -> bool:
     """Whether its page shows a setting before it is unfolded."""
     wanted = _is_major if _is_absent(state, knob) else _is_known_to_help
     return wanted(state, knob)
+
+
+def _has_no_advice(state: State, knob: str) -> bool:
+    return all(status.advised is None for status in state.by_knob[knob])
+
+
+def _stars(knob: str) -> int:
+    return ENTRIES[knob].stars
 
 
 def _is_absent(state: State, knob: str) -> bool:

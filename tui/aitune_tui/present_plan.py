@@ -16,6 +16,7 @@ from aitune_helper.messages import (
     UNCHANGED,
 )
 from aitune_tui.present_inspect import first_sentence, stars
+from aitune_tui.present_settings import can_be_idle
 from aitune_tui.selection import Target
 from aitune_tui.sentences import outcome, question
 from aitune_tui.state import shown_as
@@ -136,7 +137,11 @@ def trial_view(
     trial = state.pending
     if trial is None:
         return None
-    inert = frozenset(Target(s.knob, s.instance) for s in state.statuses if s.state == INERT)
+    inert = frozenset(
+        Target(s.knob, s.instance)
+        for s in state.statuses
+        if s.state == INERT and can_be_idle(s.knob)
+    )
     back = f"puts everything back at {clock(ends)}."
     asks = question(trial)
     if asks:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, OK
+from aitune_backends.value_words import in_words
 from aitune_helper.knobs import KNOBS
 from aitune_tui import state as rules
+from aitune_tui.present_settings import where
 from aitune_tui.profiling import row_key
 from aitune_tui.selection import Target
 from aitune_tui.words import counted
@@ -55,12 +57,16 @@ def _row(state: State, row: tuple[Verdict, ...]) -> VerdictRow:
     staged = is_staged(state, row)
     if staged:
         glyph, word, tone = "staged", word if first.state == INERT else "staged", "staged-bold"
+    unit = KNOBS[first.knob].unit
+    now, now_unit = ("–", "") if first.found is None else in_words(first.knob, first.found, unit)
+    wanted, wanted_unit = in_words(first.knob, first.wanted, unit)
+    wanted = wanted if wanted_unit in {"", unit} else f"{wanted} {wanted_unit}"
     return VerdictRow(
         key=row_key(row),
-        label=_label(row),
-        now="–" if first.found is None else first.found,
-        wanted=" ".join(filter(None, (first.want.bound, first.wanted))),
-        unit=KNOBS[first.knob].unit,
+        label=_label(state, row),
+        now=now,
+        wanted=" ".join(filter(None, (first.want.bound, wanted))),
+        unit=now_unit,
         glyph=GLYPHS[glyph],
         word=word,
         tone=tone,
@@ -69,9 +75,10 @@ def _row(state: State, row: tuple[Verdict, ...]) -> VerdictRow:
     )
 
 
-def _label(row: tuple[Verdict, ...]) -> str:
-    """The setting; of many instances how many there are."""
-    return row[0].target if len(row) == 1 else f"{row[0].knob} on {len(row)}"
+def _label(state: State, row: tuple[Verdict, ...]) -> str:
+    """The setting, and where: `cpu.governor  node1`, `block.read_ahead_kb  4 × nvme`."""
+    names = tuple(each.instance for each in row)
+    return f"{row[0].knob}  {where(state, row[0].knob, names)}" if names[0] else row[0].knob
 
 
 def is_staged(state: State, row: tuple[Verdict, ...]) -> bool:

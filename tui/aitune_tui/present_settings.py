@@ -62,6 +62,11 @@ def panel_of(knob: str) -> str:
     return PANEL_OF.get(ENTRIES[knob].group, "1") if knob in ENTRIES else "1"
 
 
+def can_be_idle(knob: str) -> bool:
+    """Whether a value just wanted can be without effect: who maps a new pool is still to come."""
+    return knob not in KNOBS or not KNOBS[knob].quantity
+
+
 def mark_of(state: State, selection: Selection) -> Mark:
     """Where a row stands: drifted, on trial and staged come before what is advised."""
     if selection.among(state.drifted):
@@ -73,12 +78,12 @@ def mark_of(state: State, selection: Selection) -> Mark:
             return _mark("partial", "partial", "differs-bold")
         if any(item.status not in AS_WANTED for item in items):
             return _mark("failed", items[0].status, "failed-bold")
-        inert = worst == INERT
+        inert = worst == INERT and can_be_idle(selection.knob)
         return _mark(
             "trial", "inert" if inert else "on trial", "differs" if inert else "differs-bold"
         )
     if selection.among(state.staged):
-        inert = worst == INERT
+        inert = worst == INERT and can_be_idle(selection.knob)
         return _mark("staged", "inert" if inert else "staged", "staged" if inert else "staged-bold")
     return _MARKS[worst]
 
@@ -199,10 +204,12 @@ def is_touched(state: State, knob: str) -> bool:
 
 
 def instances_label(names: Iterable[str]) -> str:
-    """`nvme0n1`, or `4 × nvme` for several of a kind, or `4 disks`."""
+    """`nvme0n1`, or `4 × nvme` for several of a kind, or `4 disks`; `7 sizes` of pages."""
     known = tuple(names)
     if len(known) == 1:
         return known[0]
+    if all(name.endswith("kB") for name in known):
+        return f"{len(known)} sizes"
     kinds = {re.match(r"[a-z]*", name).group() for name in known}  # type: ignore[union-attr]  # the pattern matches everything
     kind = kinds.pop() if len(kinds) == 1 else ""
     return f"{len(known)} × {kind}" if kind else f"{len(known)} disks"
@@ -238,7 +245,8 @@ def work_rows(state: State) -> tuple[WorkRow, ...]:
         new, kind = wanted_text(state, selection)
         label = selection.knob
         if selection.statuses[0].instance:
-            label = f"{selection.knob}  {_where(state, selection)}"
+            names = tuple(status.instance for status in selection.statuses)
+            label = f"{selection.knob}  {where(state, selection.knob, names)}"
         urgent = mark.word != "differs" and mark.glyph in _URGENT
         order = 0 if urgent else 1
         stars = max(status.evidence for status in selection.statuses)
@@ -258,10 +266,9 @@ def work_rows(state: State) -> tuple[WorkRow, ...]:
     return tuple(row for _, row in rows)
 
 
-def _where(state: State, selection: Selection) -> str:
-    """The instances of a row of the work list in a few words."""
-    names = tuple(status.instance for status in selection.statuses)
-    if ENTRIES[selection.knob].group == CPU_GROUP:
+def where(state: State, knob: str, names: tuple[str, ...]) -> str:
+    """The instances of a row of the work list, or of a profile, in a few words."""
+    if ENTRIES[knob].group == CPU_GROUP:
         label = cpus_label(names, state.sample)
         return label.partition(" ")[0] if label.startswith("node") else label
     return instances_label(names)

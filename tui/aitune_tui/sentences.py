@@ -44,6 +44,7 @@ ALREADY_ADVISED = "It is as advised already. Enter chooses another value."
 HELPER_ENDED = "The root helper ended. Nothing is pending. w starts it again."
 CHART_FILLS = "The chart fills as time passes."
 NO_DISK = "No disk is seen here."
+NO_MEMORY_SETTING = "No setting of memory is seen here. 1 lists what is missing."
 NO_LOAD = (
     "No process has a model file open.",
     "Start your server: the load shows up here by itself, with its rate and the time left.",

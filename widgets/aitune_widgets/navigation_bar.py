@@ -97,7 +97,7 @@ def navigation_line(
     widths = [
         1 + sum(width_of(t) + gap for t in form) for form, gap in zip(forms, gaps, strict=True)
     ]
-    chosen = next((i for i, needed in enumerate(widths) if needed <= width), len(forms) - 1)
+    chosen = next((i for i, needed in enumerate(widths) if needed - 1 <= width), len(forms) - 1)
     shown, gap = forms[chosen], gaps[chosen]
     columns = Columns(width)
     column = 1
@@ -106,7 +106,7 @@ def navigation_line(
         end = columns.put_line(column, line)
         places.append((column, end, tab.key))
         column = end + gap
-    if width - 1 - len(right) > column + 1:
+    if width - 1 - len(right) > column:
         columns.put_right(width - 1, right, "dim")
     return columns.line(), tuple(places)
 

@@ -212,7 +212,7 @@ IO_STATS = _unproven(
         note="with 0, rates are no longer seen",
         note_short="rates need 1",
     ),
-    "It has none on what the disk does, beyond a moment for counting each request.",
+    "On what the disk does, beyond a moment for counting each request.",
 )
 
 ENTRIES = (

@@ -62,7 +62,7 @@ GOVERNOR = Entry(
         "This kernel offers no CPU frequency control. Usual in a virtual machine: set it on the "
         "host."
     ),
-    no_effect="It has none on cores whose frequency the firmware or the host decides.",
+    no_effect="On cores whose frequency the firmware or the host decides.",
     advice=same_for_all("performance"),
     differs="Vendors' guides for GPU servers set {advised}; what it gives depends on the work.",
 )
@@ -131,7 +131,7 @@ MAX_FREQ = Entry(
     ),
     sources=(sources.CPUFREQ, sources.TUNED),
     absent=_NO_LIMITS,
-    no_effect="It has none beyond what the hardware can; the firmware may allow less still.",
+    no_effect="Beyond what the hardware can; the firmware may allow less still.",
     depends="What the hardware of the policy can: no cap.",
     differs="It is capped below the {advised} kHz that the hardware can.",
     minor=True,

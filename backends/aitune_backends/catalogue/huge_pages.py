@@ -57,9 +57,7 @@ def _pool(knob: str, title: str, what: str, absent: str) -> Entry:
             sources.KUBERNETES_HUGE_PAGES,
         ),
         absent=absent,
-        no_effect=(
-            "It has none on programs that do not ask for huge pages, whatever files they read."
-        ),
+        no_effect=("On programs that do not ask for huge pages, whatever files they read."),
     )
 
 

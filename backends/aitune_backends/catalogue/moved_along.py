@@ -25,5 +25,5 @@ def entry_for(knob: str) -> Entry:
         evidence="Read from this kernel before the change that is undone.",
         sources=(sources.MEASURED_QUEUES,),
         absent="It comes and goes with the setting that it belongs to.",
-        no_effect="It has none of its own that anybody asked for.",
+        no_effect="It has no effect of its own that anybody asked for.",
     )

@@ -128,7 +128,7 @@ WEIGHTED_INTERLEAVE = Entry(
     evidence="Kernel documentation says what it does. Nothing shows which value suits.",
     sources=(sources.SYSFS_WEIGHTED_INTERLEAVE,),
     absent="This kernel was built without weights for nodes.",
-    no_effect="It has none on programs that do not ask for this policy, nor with one node.",
+    no_effect="On programs that do not ask for this policy, and with one node.",
     minor=True,
     since="6.9",
 )

@@ -38,7 +38,7 @@ MAX_MAP_COUNT = Entry(
     ),
     sources=(sources.SYSCTL_VM, sources.PYTORCH_87861),
     absent="This kernel shows no vm.max_map_count.",
-    no_effect="It has none on a program that maps fewer pieces, which most do.",
+    no_effect="On a program that maps fewer pieces, which most do.",
     advice={MODEL_LOADING: "262144", TRAINING: "262144", INFERENCE: None},
     differs="A loader that maps thousands of pieces fails beyond {value}, with memory to spare.",
     as_good_numbers=range(262144, 2**31),

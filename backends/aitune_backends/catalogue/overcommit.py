@@ -60,7 +60,7 @@ OVERCOMMIT_MEMORY = Entry(
         sources.NVIDIA_TUNED,
     ),
     absent="This kernel shows no overcommit settings.",
-    no_effect="It has none on maps that only read a file: they cost nothing in any mode.",
+    no_effect="On maps that only read a file: they cost nothing in any mode.",
     advice=same_for_all("0"),
     differs="Mode 2 refuses the large reservations that GPU programs make.",
     as_good=("1",),

@@ -34,7 +34,7 @@ MIN_FREE = Entry(
     ),
     sources=(sources.SYSCTL_VM, sources.TUNED, sources.NVIDIA_TUNED, sources.MEASURED_SYSCTLS),
     absent="This kernel shows no vm.min_free_kbytes.",
-    no_effect="It has none on how fast files are read while memory is plenty.",
+    no_effect="On how fast files are read while memory is plenty.",
     minor=True,
 )
 

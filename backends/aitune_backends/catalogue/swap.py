@@ -171,7 +171,7 @@ KSM_RUN = Entry(
     evidence="Kernel documentation says what it does; ksmtuned switches it on virtual hosts.",
     sources=(sources.KSM,),
     absent="This kernel was built without merging of equal pages (KSM).",
-    no_effect="It has none on programs that do not ask for it, which are nearly all but QEMU.",
+    no_effect="On programs that do not ask for it, which are nearly all but QEMU.",
     minor=True,
 )
 

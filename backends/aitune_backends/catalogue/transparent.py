@@ -54,7 +54,7 @@ THP_ENABLED = Entry(
     evidence="Kernel documentation; TuneD hpc-compute sets always, which serves as well.",
     sources=(sources.TRANSPARENT_HUGE_PAGES, sources.TUNED, sources.NVIDIA_GRACE),
     absent=_ABSENT,
-    no_effect="It has none on maps of ordinary files, nor on memory that is touched already.",
+    no_effect="On maps of ordinary files, and on memory that is touched already.",
     advice=same_for_all("madvise"),
     differs="With never a program that asks for huge pages gets none.",
     as_good=("always",),
@@ -123,7 +123,7 @@ SIZE_ENABLED = Entry(
     evidence="Kernel documentation says what it does. No comparison shows a gain on AI servers.",
     sources=(sources.TRANSPARENT_HUGE_PAGES,),
     absent="This kernel has one size of transparent huge pages, or none.",
-    no_effect="It has none on maps of ordinary files, nor on memory that is touched already.",
+    no_effect="On maps of ordinary files, and on memory that is touched already.",
     minor=True,
     since="6.8",
 )
@@ -160,7 +160,7 @@ SHMEM_ENABLED = Entry(
     evidence="Kernel documentation says what it does. No comparison shows a gain on AI servers.",
     sources=(sources.TRANSPARENT_HUGE_PAGES,),
     absent=_ABSENT,
-    no_effect="It has none on a tmpfs that is mounted with huge= of its own, nor on model files.",
+    no_effect="On a tmpfs that is mounted with huge= of its own, and on model files.",
     minor=True,
 )
 

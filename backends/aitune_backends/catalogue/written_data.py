@@ -29,7 +29,7 @@ def _limit(knob: str, other: str, title: str, what: str, meaning: Meaning) -> En
         ),
         sources=(sources.SYSCTL_VM, sources.TUNED),
         absent=_ABSENT,
-        no_effect="Reading a model writes nothing: it has none on a load.",
+        no_effect="Reading a model writes nothing: a load does not meet it.",
         minor=True,
     )
 
@@ -95,7 +95,7 @@ def _clock(knob: str, title: str, what: str, meaning: Meaning) -> Entry:
         evidence="Nothing shows that another value helps, so none is advised.",
         sources=(sources.SYSCTL_VM,),
         absent=_ABSENT,
-        no_effect="Reading a model writes nothing: it has none on a load.",
+        no_effect="Reading a model writes nothing: a load does not meet it.",
         minor=True,
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aitune_backends.absence import why_absent
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.changes import ChangeError, meant, target_name
+from aitune_backends.host import Host
 from aitune_backends.inert import why_inert
 from aitune_backends.situation import Situation, Subject, names, read_settings, read_situation
 from aitune_backends.targets import ABSENT, DIFFERS, INERT, OK, UNREAD
@@ -115,21 +116,23 @@ def grouped(verdicts: Sequence[Verdict]) -> tuple[tuple[Verdict, ...], ...]:
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many settings are in which state: `7 match, 3 differ, 2 do not exist here`.
+    """How many settings are in which state: `7 match, 1 differs, 2 do not exist here`.
 
     A setting of many instances counts once for each state that it is found in.
     """
     words = {
-        OK: "match",
-        DIFFERS: "differ",
-        INERT: "differ without effect",
-        ABSENT: "do not exist here",
-        UNREAD: "cannot be read",
+        OK: ("matches", "match"),
+        DIFFERS: ("differs", "differ"),
+        INERT: ("differs without effect", "differ without effect"),
+        ABSENT: ("does not exist here", "do not exist here"),
+        UNREAD: ("cannot be read", "cannot be read"),
     }
     states = [group[0].state for group in grouped(verdicts)]
     counts = {state: states.count(state) for state in STATES}
     return ", ".join(
-        f"{count} {words[state]}" for state, count in counts.items() if count or state == OK
+        f"{count} {words[state][count != 1]}"
+        for state, count in counts.items()
+        if count or state == OK
     )
 
 
@@ -146,6 +149,7 @@ def _situation(profile: Profile, kernel: KernelIO) -> Situation:
             for below in names(kernel, f"/sys/block/{disk}/slaves")
         },
         governors=_governors(profile, kernel),
+        captured=isinstance(kernel, Host) and kernel.origin == "capture",
     )
 
 

@@ -117,7 +117,7 @@ def test_a_line_of_digits_without_end_is_refused_not_worked_out() -> None:
 
 
 def memory_page(state: State) -> list[str]:
-    return [row.key for row in present_pages.memory_rows(state, headings=True)]
+    return [row.key for row in present_pages.memory_rows(state)]
 
 
 def test_what_is_seldom_needed_is_folded_until_it_is_asked_for() -> None:

@@ -86,7 +86,7 @@ SPLIT = State(
 
 
 def row(state: State, key: str) -> tuple[str, str, str, str]:
-    rows = (*present_pages.memory_rows(state, headings=True), *present_pages.cpu_rows(state))
+    rows = (*present_pages.memory_rows(state), *present_pages.cpu_rows(state))
     found = next(row for row in rows if row.key == key)
     return found.value, found.new, found.glyph, found.word
 
@@ -96,7 +96,7 @@ def test_of_one_limit_in_two_units_the_one_that_counts_is_shown() -> None:
         pair = zip(("vm.dirty_ratio", "vm.dirty_bytes"), values, strict=True)
         statuses = tuple(status(knob, "", value, state=INFO) for knob, value in pair)
         state = replace(SPLIT, statuses=statuses, unfolded=True, **more)  # type: ignore[arg-type]  # as named
-        rows = present_pages.memory_rows(state, headings=True)
+        rows = present_pages.memory_rows(state)
         return [row.key for row in rows if not row.heading and row.key != present_pages.FOLD_KEY]
 
     assert shown("20", "0") == ["vm.dirty_ratio"]
@@ -263,6 +263,6 @@ def test_words() -> None:
 
 
 def test_every_row_of_every_table_selects_something() -> None:
-    rows = (*present_pages.memory_rows(SPLIT, headings=True), *present_pages.cpu_rows(SPLIT))
+    rows = (*present_pages.memory_rows(SPLIT), *present_pages.cpu_rows(SPLIT))
     for one in rows:
         assert one.heading or select(one.key, SPLIT.statuses).statuses, one.key

@@ -69,7 +69,7 @@ def test_what_is_inert_or_absent_passes_unless_it_may_not(cli: CommandLine, tmp_
     )
     assert cli.json("verify", "--profile", str(path))["ok"] is True
     shown = cli.run("verify", "--profile", str(path), "--strict", expect=1).output
-    assert "1 match, 1 differ without effect, 1 do not exist here. This is not as wanted" in shown
+    assert "1 matches, 1 differs without effect, 1 does not exist here. This is not as wanted" in shown
 
 
 def test_a_broken_profile_names_file_line_and_fix(cli: CommandLine, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_apply_leaves_out_what_is_not_there_and_says_so(cli: CommandLine, tmp_pa
 
 def test_an_import_shows_all_of_it(cli: CommandLine, tuned: str) -> None:
     document = cli.json("profiles", "import", tuned)
-    assert document["summary"] == "3 match, 1 differ without effect"
+    assert document["summary"] == "3 match, 1 differs without effect"
     states = {f"{each['knob']}": (each["wanted"], each["state"]) for each in document["targets"]}
     assert states["block.read_ahead_kb"] == ("128", "ok")
     assert [(word["word"], word["there"]) for word in document["boot_words"]] == [

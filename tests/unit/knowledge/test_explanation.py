@@ -59,7 +59,7 @@ def test_every_knob_has_its_page_also_where_the_machine_lacks_it(
     assert all(texts[label] for label in first)
     assert "{" not in texts["What"] + texts["Risk"]
     assert all(goal in texts["Advised"] for goal in GOALS)
-    assert texts["Advised"].count("(in force)") == 1
+    assert texts["Advised"].count("(the goal now)") == 1
 
 
 def test_a_setting_with_advice_says_what_would_be_written_and_what_undoes_it(

@@ -216,7 +216,7 @@ def test_comparing_a_machine_with_a_profile(tmp_path: Path) -> None:
         "block.scheduler@nvme2n1": ("none", "none", "ok"),
         "block.scheduler@sda": ("none", "mq-deadline", "differs"),
     }
-    assert summary(verdicts) == "3 match, 2 differ, 1 differ without effect"
+    assert summary(verdicts) == "3 match, 2 differ, 1 differs without effect"
     assert not profiles.as_wanted(verdicts)
 
 
@@ -244,7 +244,7 @@ def test_what_a_machine_lacks_is_absent_and_passes_beside_something_else(tmp_pat
     assert not profiles.as_wanted(verdicts)
     some = made_trees.host(tmp_path / "some", made_trees.sysctls(swappiness="10"))
     verdicts = profiles.verify(parse(GOOD), some)
-    assert summary(verdicts) == "1 match, 3 do not exist here"
+    assert summary(verdicts) == "1 matches, 3 do not exist here"
     assert profiles.as_wanted(verdicts)
     assert not profiles.as_wanted(verdicts, strict=True)
 

@@ -313,7 +313,7 @@ def title_of(selection: Selection) -> str:
     count = len(selection.statuses)
     if selection.each or count < 2:
         return selection.name
-    return f"{selection.knob}  on {count}"
+    return f"{selection.knob}  {count} at once"
 
 
 def head_of(selection: Selection) -> Line:
@@ -322,7 +322,7 @@ def head_of(selection: Selection) -> Line:
     if selection.each:
         text = ", ".join(f"{s.instance} {s.value}" for s in selection.statuses)
     else:
-        shown = [" ".join(in_words(selection.knob, value, unit)) for value in selection.values]
+        shown = [" ".join(in_words(selection.knob, v, unit)).rstrip() for v in selection.values]
         text = ", ".join(shown[:_MOST_VALUES]) + (" …" if len(shown) > _MOST_VALUES else "")
     return (("Now  ", "dim"), (text.strip(), "strong"))
 

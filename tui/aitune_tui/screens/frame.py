@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aitune_tui.view import Layout, View
 
 # These pages have no Load panel: a load is followed in one line under the strip.
-_PAGES_WITH_LOAD_LINE = frozenset("123567")
+_PAGES_WITH_LOAD_LINE = frozenset("123567P")
 
 
 LAYOUTS: tuple[Layout, ...] = ("tiny", "compact", "normal", "wide")

@@ -181,7 +181,8 @@ class MainScreen(Screen[None]):
         self.page_key = key
         for page in self.query(Page):
             page.display = page is self.page
-        self.remove_class("-zoom", "-why")
+        self.remove_class("-zoom")
+        self._close_why()
         view = self.operator.view()
         self.page.show(view)
         home = self.page.home()
@@ -276,14 +277,17 @@ class MainScreen(Screen[None]):
     def action_why(self) -> None:
         """All that is known of the selected row, over the page where it has no room for it."""
         if self.has_class("-why"):
-            self.remove_class("-why")
-            self.query_one("#why-page", Inspector).remove()
+            self._close_why()
             return
         inspector = Inspector(id="why-page")
         self.add_class("-why")
         self.query_one("#pages").mount(inspector)
         self._fill_why(inspector)
         inspector.focus()
+
+    def _close_why(self) -> None:
+        self.remove_class("-why")
+        self.query("#why-page").remove()
 
     def _fill_why(self, inspector: Inspector) -> None:
         from aitune_tui.screens.memory import show_inspector

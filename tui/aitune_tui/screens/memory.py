@@ -42,7 +42,7 @@ class MemoryPage(Page):
     def show(self, view: View) -> None:
         """Draw one moment."""
         state = view.state
-        rows = present_pages.memory_rows(state, headings=True)
+        rows = present_pages.memory_rows(state)
         self.query_one(SettingTable).show(rows, why_empty(view))
         line = counts_line(present_settings.memory_counts(state))
         count = present_pages.count_settings(rows)
@@ -73,9 +73,9 @@ class MemoryPage(Page):
 
 
 def show_inspector(inspector: Inspector, view: View, selection: Selection | None) -> None:
-    """The full form of what is known of a selection, or nothing."""
+    """The full form of what is known of a selection; without one, what stands here."""
     if selection is None:
-        inspector.show("", (), (), ())
+        inspector.show(present_inspect.NOTHING_SELECTED, (), present_inspect.NO_SELECTION, ())
         return
     inspector.show(
         present_inspect.title(selection),

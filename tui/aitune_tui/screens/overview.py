@@ -38,11 +38,13 @@ if TYPE_CHECKING:
 
     from aitune_tui.present_settings import Counts
     from aitune_tui.selection import Selection
-    from aitune_tui.view import View
+    from aitune_tui.view import Layout, View
     from aitune_widgets.text import Line, Segment
 
 # Nodes that get a line of cells on the overview; all of them are on page 2.
 _MOST_NODES = 4
+# Rows that the panel of memory has room for, below the names of its columns.
+_MEMORY_ROWS: dict[Layout, int] = {"normal": 11, "wide": 14}
 
 
 class Overview(Page):
@@ -164,8 +166,9 @@ class Overview(Page):
 
     def _show_memory(self, view: View) -> None:
         counts = present_settings.memory_counts(view.state)
-        rows = present_pages.memory_rows(view.state, headings=False)
-        self.query_one("#memory", SettingTable).show(rows, why_empty(view))
+        rows = present_pages.overview_rows(view.state, _MEMORY_ROWS[view.layout])
+        empty = why_empty(view) or (sentences.NO_MEMORY_SETTING if view.state.surveyed else "")
+        self.query_one("#memory", SettingTable).show(rows, empty)
         self.query_one("#memory-panel", Panel).head(right=counts_line(counts))
 
     def _show_cpu(self, view: View) -> None:

@@ -8,6 +8,7 @@ from textual import on
 from textual.message import Message
 
 from aitune_tui import present_profiles
+from aitune_tui.present_settings import all_counts
 from aitune_tui.profiling import setting_of
 from aitune_tui.screens.page import MOVE, PANEL, Page
 from aitune_tui.screens.panel import Panel
@@ -70,7 +71,7 @@ class ProfilesPage(Page):
         """The keys of the page."""
         state = view.state
         differ = present_profiles.differing(state.compared)
-        plan = f"plan {len(state.staged)}" if state.staged else f"plan all {differ}"
+        plan = f"plan {all_counts(state).staged}" if state.staged else f"plan all {differ}"
         possible = bool(state.staged or differ)
         own = (KeyHint("Space", "stage"),) if isinstance(focused, VerdictTable) else ()
         export = KeyHint("x", "export", possible=state.compared is not None)
