@@ -21,6 +21,8 @@ Former = Callable[[str, str, str], bool]
 
 # One of them counts, the other is 0.
 _LIMITS = {"vm.overcommit_ratio", "vm.overcommit_kbytes"}
+# What of that limit only root may take.
+_RESERVE = "vm.admin_reserve_kbytes"
 _LOWER_LIMITS = tuple(knob for knob in KNOBS.values() if knob.below)
 _MIN_FREE = "vm.min_free_kbytes"
 _MIN_FREE_SHARE = 0.05
@@ -192,14 +194,17 @@ def _guard_commit(kernel: KernelIO, items: tuple[Item, ...]) -> None:
     """Refuse strict accounting below what is already promised: every next allocation fails."""
     wanted = {item.knob: item.requested for item in items}
     mode = wanted.get("vm.overcommit_memory")
-    if mode is None and _LIMITS & wanted.keys():
+    if mode is None and {*_LIMITS, _RESERVE} & wanted.keys():
         mode = reading(kernel, KNOBS["vm.overcommit_memory"])
     if mode != "2":
         return
     now = memory(kernel)
-    after = wanted if _LIMITS & wanted.keys() else {n: reading(kernel, KNOBS[n]) for n in _LIMITS}
+    changed = {item.knob for item in items if item.requested != item.old}
+    after = wanted if _LIMITS & changed else {n: reading(kernel, KNOBS[n]) for n in _LIMITS}
     share = (now.total - now.huge) * int(after.get("vm.overcommit_ratio", "0")) // 100
     limit = share + int(after.get("vm.overcommit_kbytes", "0")) * 1024 + now.swap_total
+    targets = {(item.knob, item.instance): item.requested for item in items}
+    limit = max(0, limit - (_then(kernel, targets, _RESERVE, "") or 0) * 1024)
     if limit < now.committed:
         reason = (
             f"processes have been promised {gib(now.committed)}, but strict accounting would "

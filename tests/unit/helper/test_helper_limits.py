@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.unit.helper.conftest import OPS
-from tests.unit.helper.fake_kernel import LIMITED, POLICY, VM, FakeKernel
+from tests.unit.helper.fake_kernel import FILES, LIMITED, POLICY, VM, FakeKernel
 
 from aitune_helper import messages, steps
 from aitune_helper.knobs import KNOBS
@@ -210,3 +210,30 @@ def test_a_word_that_the_kernel_does_not_find_is_no_vanished_file() -> None:
         kernel, item, force=False, cancelled=lambda: False, on_step=lambda _: None
     )
     assert (came.status, came.errno, came.effective) == (messages.FAILED, "ENOENT", "lzo")
+
+
+def test_strict_accounting_counts_what_only_root_may_take() -> None:
+    """1 GiB is promised: a limit above it is none where the reserve for root takes it away."""
+    reserve = {VM + "admin_reserve_kbytes": "8192"}
+    strict = Change("vm.overcommit_memory", "", "2")
+    amount, kept = Change("vm.overcommit_kbytes", "", "1100000"), "vm.admin_reserve_kbytes"
+    kernel = FakeKernel({**FILES, **reserve})
+    assert len(make_plan(kernel, [strict, amount]).items) == 2
+    assert "every next allocation" in why(kernel, strict, amount, Change(kept, "", "16777216"))
+    kernel.files[VM + "admin_reserve_kbytes"] = "16777216"
+    assert "every next allocation" in why(kernel, strict, amount)
+    kernel = FakeKernel({**FILES, **reserve, VM + "overcommit_memory": "2"})
+    assert len(make_plan(kernel, [Change(kept, "", "16384")]).items) == 1
+    everything = Change(kept, "", "16777216")
+    kernel.files[VM + "overcommit_ratio"] = "20"
+    assert "allow 0 MiB" in why(kernel, everything)
+    assert len(make_plan(kernel, [everything], force=True).items) == 1
+
+
+def test_half_of_a_limit_that_stays_as_it_is_counts_for_nothing() -> None:
+    """The ratio counts; an amount of 0 beside it is what there is, and is not written."""
+    strict, amount = (
+        Change("vm.overcommit_memory", "", "2"),
+        Change("vm.overcommit_kbytes", "", "0"),
+    )
+    assert len(make_plan(FakeKernel(FILES), [strict, amount]).items) == 2

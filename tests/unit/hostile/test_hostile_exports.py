@@ -120,7 +120,7 @@ def machine(root: Path, said: str, name: str) -> Host:
     )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(said=TEXTS, name=NAMES, words=st.lists(TEXTS, min_size=8, max_size=8), data=st.data())
 def test_no_foreign_text_becomes_a_line_of_an_export(
     said: str, name: str, words: list[str], data: st.DataObject
