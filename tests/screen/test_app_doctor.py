@@ -32,7 +32,7 @@ async def test_it_lists_the_urgent_ones_first_and_says_one_in_full(size: tuple[i
         assert "! problem  1 PCIe link lost lanes" in listed[0]
         assert all("▲ warning" in line for line in listed[1:])
         assert len(listed) == 3
-        assert "1 problem · 2 warnings · 1 info" in text
+        assert "1 problem · 2 warnings · 2 info" in text
         assert "!1▲2" in lines[1], "the badge in the navigation"
         assert "GPU 0000:69:00.0 runs at x8 of x16" in text
         assert "Seat the card again" in text

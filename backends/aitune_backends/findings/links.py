@@ -27,13 +27,46 @@ _REDIRECTS = 0b1100
 
 
 def findings(host: Host, devices: Sequence[Device]) -> Iterator[Finding]:
-    """What is wrong on the way from disks to GPUs."""
+    """What is wrong on the way from disks to GPUs, and where each of them sits."""
+    yield from seats(devices)
     yield from narrow(devices)
     yield from slow(devices)
     nodes = parse_cpu_list(host.first_line(_NODES) or "")
     if len(nodes) > 1:
         yield from apart(devices)
     yield from _redirected(host, devices)
+
+
+def seats(devices: Sequence[Device]) -> Iterator[Finding]:
+    """Each GPU and NVMe disk: its node, its link now and at most; those alike together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for device in devices:
+        alike.setdefault((device.kind, _seat(device)), []).append(device.address)
+    if not alike:
+        return
+    texts = [
+        f"{counted(len(addresses), kind)} ({brief_list(addresses)}) {seat}"
+        for (kind, seat), addresses in alike.items()
+    ]
+    yield Finding(
+        "pcie-seats",
+        "Where GPUs and disks sit",
+        f"{'; '.join(texts)}.",
+        severity="info",
+        source=sources.SYSFS_PCI,
+    )
+
+
+def _seat(device: Device) -> str:
+    node = "on no node that is known" if device.node is None else f"on node{device.node}"
+    if not device.links:
+        return node
+    own = device.links[0][0]
+    if own.width is None or own.speed is None:
+        return f"{node}, its link not shown"
+    lanes = f"x{own.width}" + (f" of x{own.max_width}" if own.max_width else "")
+    speed = f"{own.speed:g}" + (f" of {own.max_speed:g}" if own.max_speed else "")
+    return f"{node} at {lanes}, {speed} GT/s"
 
 
 def narrow(devices: Sequence[Device]) -> Iterator[Finding]:

@@ -29,8 +29,28 @@ X16, X8, X4 = link(), link("8", "16"), link("4", "4")
 
 
 def found(root: Path, *parts: Mapping[str, str]) -> dict[str, Finding]:
+    """What is found besides where each device sits, which is always told."""
     host = tree(root, *parts)
-    return by_id(links.findings(host, read_devices(host)))
+    got = by_id(links.findings(host, read_devices(host)))
+    got.pop("pcie-seats", None)
+    return got
+
+
+def test_each_device_is_named_with_its_link_and_its_node(tmp_path: Path) -> None:
+    host = tree(
+        tmp_path / "m",
+        device("00:01.0 01:00.0", GPU, X16, X8, node="1"),
+        device("00:02.0 02:00.0", GPU, X16, X8, node="1"),
+        device("00:03.0 03:00.0", NVME, X4, link("4", "4", "8.0", "16.0"), node="-1"),
+        device("00:04.0 04:00.0", NVME, node="0"),
+    )
+    seats = by_id(links.findings(host, read_devices(host)))["pcie-seats"]
+    assert seats.severity == "info"
+    assert seats.sentence == (
+        "2 GPUs (0000:01:00.0, 0000:02:00.0) on node1 at x8 of x16, 32 of 32 GT/s; "
+        "1 NVMe disk (0000:03:00.0) on no node that is known at x4 of x4, 8 of 16 GT/s; "
+        "1 NVMe disk (0000:04:00.0) on node0, its link not shown."
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ COMMANDS: dict[str, str] = {
     "act": "Have the kernel compact its memory or drop its page cache.",
     "journal": "What was changed, when and by whom.",
     "verify": "Compare the machine with a profile.",
-    "profiles": "List and show profiles, and export one in the form of another tool.",
+    "profiles": "List and show profiles, and read or write them as other tools do.",
     "doctor": "What works on this machine, what does not, and why.",
     "loadtest": "Time the load of a model.",
     "exercise": "Apply a profile between two load tests, and undo it all.",
