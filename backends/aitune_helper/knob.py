@@ -61,6 +61,7 @@ class Knob(NamedTuple):
         persist: Which mechanism can set it at boot: `sysctl`, `udev`, `tmpfiles`.
         fixed: Why no other value can be written although the file is there, in words, or "".
         rounds: Whether the kernel takes a value and keeps one near it, which is as wanted.
+        late: Whether the kernel may show it as before for a moment after it took another value.
         capability: The Linux capability its write needs even of root, or "".
         offered: False for a knob that is only there to be put back with another.
     """
@@ -90,6 +91,7 @@ class Knob(NamedTuple):
     persist: str = "sysctl"
     fixed: str = ""
     rounds: bool = False
+    late: bool = False
     capability: str = ""
     offered: bool = True
 

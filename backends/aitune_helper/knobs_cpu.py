@@ -37,6 +37,7 @@ def _frequency(name: str, file: str, below: str = "", coupled: tuple[str, ...] =
         turn=2,
         persist="tmpfiles",
         rounds=True,
+        late=True,
     )
 
 

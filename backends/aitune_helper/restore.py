@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from aitune_helper import kernelfs, messages, plan
+from aitune_helper import kernelfs, late, messages, plan
 from aitune_helper.kernelfs import GONE
-from aitune_helper.knobs import KNOBS, other_half, writes
+from aitune_helper.knobs import KNOBS, other_half
 from aitune_helper.slots import is_gone, now_or_none, turn
 from aitune_helper.steps import as_it_stands
 
@@ -107,8 +107,7 @@ def _write(kernel: KernelIO, order: Sequence[Slot]) -> dict[Target, str]:
         knob = KNOBS[slot.knob]
         try:
             if not is_gone(kernel, slot) and plan.reading(kernel, knob, slot.instance) != slot.old:
-                for each, value in writes(knob, slot.old):
-                    kernel.write(each.file(slot.instance), value)
+                late.write(kernel, knob, slot.instance, slot.old)
         except OSError as error:
             errors[slot.knob, slot.instance] = plan.error_name(error)
         except ValueError:  # no bytes that could have been read from it: this one stays as it is

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from aitune_helper import kernelfs, messages, plan, shortfall
+from aitune_helper import kernelfs, late, messages, plan, shortfall
 from aitune_helper.kernelfs import GONE
-from aitune_helper.knobs import KNOBS, Knob, other_half, writes
+from aitune_helper.knobs import KNOBS, Knob, other_half
 from aitune_helper.slots import now_or_none, turn
 
 if TYPE_CHECKING:
@@ -125,8 +125,7 @@ def write_item(
             if grows and not force and (left := plan.memory(kernel)).spare < grows:
                 stopped = shortfall.at_floor(left)
                 break
-            for each, text in writes(knob, value):
-                kernel.write(each.file(item.instance), text)
+            late.write(kernel, knob, item.instance, value)
             now = plan.reading(kernel, knob, item.instance)
             if now != value or now == item.requested:
                 break

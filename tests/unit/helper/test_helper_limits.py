@@ -107,6 +107,51 @@ def test_a_frequency_between_two_of_the_driver_s_table_is_rounded_to_one(bench: 
     assert trial.items[0].note == "the kernel keeps 2450000"
 
 
+def test_a_limit_that_is_shown_late_is_waited_for_there_and_back(bench: Bench) -> None:
+    """What the file says is made by a work of the kernel, a moment after the write."""
+    bench.kernel.files.update(LIMITED)
+    before = bench.kernel.state()
+    _show_late(bench.kernel, POLICY + "scaling_max_freq")
+    trial = bench.apply(("cpu.max_freq", "policy0", "2600000"))
+    assert [(item.status, item.effective) for item in trial.items] == [(messages.OK, "2600000")]
+    assert bench.core.trials.revert(trial.id, OPS).complete
+    assert bench.kernel.state() == before
+
+
+def test_a_limit_that_boost_moves_late_is_nobody_else_s(bench: Bench) -> None:
+    boost, most = KNOBS["cpu.boost"].path, POLICY + "scaling_max_freq"
+    bench.kernel.files.update({**LIMITED, boost: "1"})
+    before = bench.kernel.state()
+
+    def set_anew(number: int) -> None:
+        if bench.kernel.writes[-1][0] == boost:
+            bench.kernel.files[most] = "2000000"
+
+    bench.kernel.after_write = set_anew
+    _show_late(bench.kernel, most)
+    trial = bench.apply(("cpu.boost", "", "0"))
+    assert bench.core.trials.revert(trial.id, OPS).complete
+    assert bench.kernel.state() == before
+
+
+def _show_late(kernel: FakeKernel, file: str) -> None:
+    """Have a file read as before twice after each change of it."""
+    read = kernel.read
+    shown, left = read(file), 2
+
+    def late(path: str) -> str:
+        nonlocal shown, left
+        if path != file:
+            return read(path)
+        if read(file) != shown and left:
+            left -= 1
+        else:
+            shown, left = read(file), 2
+        return shown
+
+    kernel.read = late  # type: ignore[method-assign]
+
+
 def test_cores_that_are_offline_say_so() -> None:
     kernel = FakeKernel(LIMITED)
 
