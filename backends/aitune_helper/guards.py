@@ -144,8 +144,11 @@ def starvation(kernel: KernelIO, items: tuple[Item, ...], *, force: bool, former
         if not force:
             _guard_memory(kernel, items)
             _guard_commit(kernel, items)
-    except OSError as error:
-        raise Refusal("", "", f"memory cannot be checked ({error_name(error)})") from error
+    except Refusal:
+        raise
+    except (OSError, ValueError) as error:
+        name = error_name(error) if isinstance(error, OSError) else "no number"
+        raise Refusal("", "", f"memory cannot be checked ({name})") from error
 
 
 def _refuse_too_much_free(kernel: KernelIO, items: Iterable[Item], former: Former) -> None:

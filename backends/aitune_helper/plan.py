@@ -21,6 +21,7 @@ from aitune_helper.reading import (
     Memory,
     error_name,
     gib,
+    is_value,
     listed,
     meant,
     memory,
@@ -141,6 +142,8 @@ def _item(kernel: KernelIO, change: Change, former: Former) -> Item:
         )
     except OSError as error:
         raise Refusal(knob.id, change.instance, _unread(knob, error)) from error
+    if there and not is_value(knob, old):
+        raise Refusal(knob.id, change.instance, f"{knob.id} cannot be read: it holds no number")
     choices = listed(kernel, knob, change.instance)
     refused = value_refusal(knob, change.value, choices) if there else None
     if refused and former(*change[:3]):

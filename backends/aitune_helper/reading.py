@@ -16,6 +16,8 @@ GIB = 2**30
 RESERVE_BYTES = 2 * GIB
 RESERVE_SHARE = 0.10
 
+# What a kernel may print of a 64-bit number.
+_NUMBER = re.compile(r"-?[0-9]{1,20}")
 _MEMINFO = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -69,6 +71,11 @@ def reading(kernel: KernelIO, knob: Knob, instance: str = "") -> str:
         OSError: The file is not there or cannot be read.
     """
     return canonical(knob, kernel.read(knob.file(instance)))
+
+
+def is_value(knob: Knob, text: str) -> bool:
+    """Whether a text that was read can be worked with: of a number its digits, within reason."""
+    return not knob.is_integer or text in knob.words or _NUMBER.fullmatch(text) is not None
 
 
 def listed(kernel: KernelIO, knob: Knob, instance: str = "") -> tuple[str, ...]:

@@ -282,3 +282,18 @@ def test_half_of_a_limit_that_stays_as_it_is_counts_for_nothing() -> None:
         Change("vm.overcommit_kbytes", "", "0"),
     )
     assert len(make_plan(FakeKernel(FILES), [strict, amount]).items) == 2
+
+
+@pytest.mark.parametrize("text", ["", "x", "9" * 5000, "\u0967", "1 2"])
+@pytest.mark.parametrize("knob", ["vm.nr_hugepages", "vm.min_free_kbytes", "vm.swappiness"])
+def test_a_number_that_is_none_is_said(knob: str, text: str) -> None:
+    """As in a capture that is damaged, or means ill."""
+    kernel = FakeKernel({**FILES, KNOBS[knob].file(): text})
+    assert why(kernel, Change(knob, "", "50")) == f"{knob} cannot be read: it holds no number"
+
+
+@pytest.mark.parametrize("text", ["x", "9" * 5000])
+def test_a_limit_that_is_no_number_is_said(text: str) -> None:
+    kernel = FakeKernel({**FILES, VM + "overcommit_ratio": text})
+    strict = Change("vm.overcommit_memory", "", "2")
+    assert why(kernel, strict) == "memory cannot be checked (no number)"
