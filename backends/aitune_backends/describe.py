@@ -147,7 +147,7 @@ def change_text(item: Item, facts: Facts, others: Sequence[str] = ()) -> ChangeT
         others: Further instances that change in the same way, to be named with this one.
     """
     entry = ENTRIES.get(item.knob) or moved_along.entry_for(item.knob)
-    meaning = _with_pool(item, facts) or entry.meaning_of(item.requested)
+    meaning = _with_pool(item, facts) or entry.meaning_of(item.requested, item.old)
     fields = _fields(item, facts, others)
     inert = why_inert(Subject(item.knob, item.instance, item.requested), facts.situation)
     return ChangeText(

@@ -6,7 +6,7 @@ value helps, the entry says so and advises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class Entry:
         as_good: Words that serve as well as the advised one.
         as_good_numbers: Numbers that do.
         values: What single values mean, where that is more than `meaning` says.
+        lowered: The risk of setting less than there is, where that is another one.
         minor: Shown on its own page only, not among what a screen begins with.
         since: The Linux version that brought it, as `6.8`; "" where it is older than any in use.
         instead: Knobs that say the same on machines that lack this one.
@@ -108,6 +109,7 @@ class Entry:
     as_good: tuple[str, ...] = ()
     as_good_numbers: range = range(0)
     values: Mapping[str, Meaning] = field(default_factory=dict)
+    lowered: Risk | None = None
     minor: bool = False
     since: str = ""
     instead: tuple[str, ...] = ()
@@ -151,12 +153,23 @@ class Entry:
         """Whether a value that is not the advised one serves as well."""
         if value in self.as_good:
             return True
-        # No kernel prints more digits; a damaged capture may, and int() raises on thousands.
-        return len(value) < 20 and value.isdecimal() and int(value) in self.as_good_numbers
+        return _is_number(value) and int(value) in self.as_good_numbers
 
-    def meaning_of(self, value: str) -> Meaning:
-        """What it means to set this value."""
-        return self.values.get(value, self.meaning)
+    def meaning_of(self, value: str, now: str = "") -> Meaning:
+        """What it means to set this value, where `now` is held, if that is known."""
+        found = self.values.get(value, self.meaning)
+        if self.lowered and _is_less(value, now):
+            return replace(found, risk=self.lowered)
+        return found
+
+
+def _is_number(text: str) -> bool:
+    # No kernel prints more digits; a damaged capture may, and int() raises on thousands.
+    return len(text) < 20 and text.isdecimal()
+
+
+def _is_less(value: str, now: str) -> bool:
+    return _is_number(value) and _is_number(now) and int(value) < int(now)
 
 
 def same_for_all(value: str | None) -> Mapping[str, str | None]:

@@ -42,6 +42,7 @@ MAX_MAP_COUNT = Entry(
     advice={MODEL_LOADING: "262144", TRAINING: "262144", INFERENCE: None},
     differs="A loader that maps thousands of pieces fails beyond {value}, with memory to spare.",
     as_good_numbers=range(262144, 2**31),
+    lowered="medium",
     minor=True,
 )
 
@@ -96,11 +97,20 @@ KILL_ALLOCATING = Entry(
     why="With 1 the search is spared, and any program may be the one: a shell as well as a load.",
     meaning=Meaning(
         effect="When memory is out, the program is chosen as {value} says.",
-        danger="With 1 any program may be ended, however small.",
+        danger="The program that holds most memory may be yours.",
         risk="low",
-        note="another program may be ended",
-        note_short="another victim",
+        note="the largest program is ended",
+        note_short="the largest ends",
     ),
+    values={
+        "1": Meaning(
+            effect="When memory is out, the kernel ends the program that happened to ask.",
+            danger="Any program may be ended, however small: a shell, or the server of log-ins.",
+            risk="medium",
+            note="any program may be ended",
+            note_short="any may be ended",
+        ),
+    },
     stars=0,
     evidence="Nothing shows that another value helps, so none is advised.",
     sources=(sources.SYSCTL_VM,),

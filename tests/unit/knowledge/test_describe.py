@@ -154,6 +154,24 @@ def test_swapping_more_or_less(tmp_path: Path) -> None:
     assert "more readily" in change_text(item._replace(requested="100"), facts).effect
 
 
+def test_fewer_maps_than_there_may_be_now_are_a_risk_of_their_own() -> None:
+    item = Item("vm.max_map_count", "", "/x", "1048576", "65530")
+    fewer = change_text(item, Facts())
+    assert fewer.risk == "medium"
+    assert "its next map fails" in fewer.danger
+    assert change_text(item._replace(old="65530", requested="262144"), Facts()).risk == "low"
+
+
+def test_what_may_end_any_program_is_no_low_risk() -> None:
+    item = Item("vm.oom_kill_allocating_task", "", "/x", "0", "1")
+    assert change_text(item, Facts()).risk == "medium"
+    for value in ("1", "2"):
+        assert (
+            change_text(item._replace(knob="vm.panic_on_oom", requested=value), Facts()).risk
+            == "high"
+        )
+
+
 @pytest.mark.parametrize("knob", ENTRIES)
 def test_every_knob_is_described_of_an_unknown_machine(knob: str) -> None:
     entry = ENTRIES[knob]
