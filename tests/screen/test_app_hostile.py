@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 TURNS = 3
 KEYS = (
     *"01234567", "i", "escape", "2", "i", "escape", "3", "i", "escape", "6", "i", "escape",
-    "question_mark", "escape", "p", "escape", "u", "escape", "colon", "escape", "7",
+    "question_mark", "escape", "p", "escape", "u", "escape", "colon", "escape", "7", "enter",
+    "escape", "P", "up", "tab", "x", "escape",
 )  # fmt: skip
 
 
