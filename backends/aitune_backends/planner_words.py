@@ -197,10 +197,11 @@ def typed(outlook: PoolOutlook, wanted: Mapping[int | None, int]) -> tuple[str, 
             for node in outlook.nodes[:_NAMED]
             if None in wanted or node.node in wanted
         )
-        lines.append(f"{more:,} more; at once about {once or number(outlook.at_once)}")
         if outlook.gigantic:
-            lines.append("pages this large: only at boot, or by chance")
-        elif _short(outlook, wanted):
+            lines.append(f"{more:,} more; pages this large can be had only at boot, or by chance")
+        else:
+            lines.append(f"{more:,} more; at once about {once or number(outlook.at_once)}")
+        if not outlook.gigantic and _short(outlook, wanted):
             lines.append("more than lies free in whole blocks: it may get fewer")
     cost = outlook.costs(total - _now(outlook, wanted))
     goes = "falls to" if cost.taken > 0 else "rises to" if cost.taken < 0 else "stays"

@@ -94,5 +94,8 @@ async def test_the_page_holds_on_a_small_plain_screen_with_hostile_names() -> No
             assert all(len(line) <= 80 for line in used.text.splitlines())
             assert "p plan" in used.text
             assert used.text.isascii()
+            await used.press("x")
+            assert all(key in used.text for key in ("Copy evil as", "h shell", "Esc back"))
+            assert used.text.isascii(), "the box too"
     finally:
         use_ascii(False)

@@ -61,9 +61,10 @@ class Typing:
     def refused(self, value: str) -> str:
         """Why a value of the kernel's cannot be set here, or ""."""
         low, high = self.takes.low, self.takes.high
-        is_number = value.isdecimal() and len(value) <= _DIGITS
-        if is_number and low is not None and high is not None and not low <= int(value) <= high:
-            return f"{self.knob} takes {self.range} here"
+        if low is not None and high is not None and value not in self.takes.words:
+            is_number = value.isdecimal() and len(value) <= _DIGITS
+            if not is_number or not low <= int(value) <= high:
+                return f"{self.knob} takes {self.range} here"
         return refusal(KNOBS[self.knob], value) or ""
 
     @property

@@ -8,6 +8,7 @@ from aitune_backends.targets import ABSENT, DIFFERS, INERT, OK
 from aitune_backends.value_words import in_words
 from aitune_helper.knobs import KNOBS
 from aitune_tui import state as rules
+from aitune_tui.present_inspect import first_sentence
 from aitune_tui.present_settings import where
 from aitune_tui.profiling import row_key
 from aitune_tui.selection import Target
@@ -113,8 +114,8 @@ def empty(state: State) -> str:
     return state.not_compared or (WANTS_NOTHING if state.compared is not None else READING)
 
 
-def detail(state: State, key: str) -> tuple[Line, ...]:
-    """The selected row in full, and what the profile says of itself."""
+def detail(state: State, key: str, *, short: bool) -> tuple[Line, ...]:
+    """The selected row in full, and what the profile says of itself, or how that begins."""
     compared = state.compared
     if compared is None:
         return ()
@@ -134,5 +135,6 @@ def detail(state: State, key: str) -> tuple[Line, ...]:
         lines.append(((f"{counted(compared.left, 'line')} of it set nothing known here: ", "dim"),
                       (f"aitune-tui profiles import {compared.name}", "fg")))  # fmt: skip
     if compared.profile.text:
-        lines.append(((compared.profile.text, "dim"),))
+        text = compared.profile.text
+        lines.append(((first_sentence(text) if short else text, "dim"),))
     return tuple(lines)

@@ -270,8 +270,15 @@ def where(state: State, knob: str, names: tuple[str, ...]) -> str:
     """The instances of a row of the work list, or of a profile, in a few words."""
     if ENTRIES[knob].group == CPU_GROUP:
         label = cpus_label(names, state.sample)
-        return label.partition(" ")[0] if label.startswith("node") else label
+        node, _, cpus = label.partition(" cpu ")
+        return node if cpus and cpus == _all_of(node, state.sample) else label
     return instances_label(names)
+
+
+def _all_of(node: str, sample: Sample | None) -> str:
+    """Every CPU of a node, as `cpus_label` writes them."""
+    cpus = () if sample is None else sample.cpus
+    return joined_numbers(tuple(cpu.number for cpu in cpus if node == f"node{cpu.node}"))
 
 
 class Counts(NamedTuple):

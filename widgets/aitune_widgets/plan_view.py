@@ -72,6 +72,9 @@ class _At:
     note: int
 
 
+_LEAST_LISTED = 3  # changes that are on the screen, however much there is to say of one
+
+
 class PlanView(CursorList):
     """Draws a plan; `Highlighted` tells which change is shown in full."""
 
@@ -129,26 +132,32 @@ class PlanView(CursorList):
         """Everything below the list: detail, How."""
         roomy = height >= 22
         rows: list[Row] = [Row(())]
+        how_rows = self._how_rows(width, roomy=roomy)
         item = self._items[self._cursor] if 0 <= self._cursor < len(self._items) else None
         if item is not None:
             title = f"{item.label}  {item.now} → {item.after}"
             rows.append(Row(rule_line(width, title)))
             short = item.detail_short and not roomy and not self.show_all
             fields = item.detail_short if short else item.detail
-            rows.extend(
-                Row(line) for line in field_lines(fields, width, text_column=11, airy=False)
-            )
-        if self._how:
-            rows.extend([Row(())] if roomy else [])
-            rows.append(Row(rule_line(width, "How")))
-            for how in self._how:
-                for number, part in enumerate(wrap(how.line, max(1, width - 14)) or ((),)):
-                    columns = Columns(width)
-                    if number == 0:
-                        columns.put(1, how.key, "focus-bold")
-                        columns.put(3, how.label, "dim")
-                    columns.put_line(13, part)
-                    rows.append(Row(columns.line()))
+            above = len(self.head_rows(width)) + min(_LEAST_LISTED, len(self._items)) + len(rows)
+            room = height if self.show_all else height - above - len(how_rows) - 1
+            rows.extend(map(Row, _fitted(fields, width, room)))
+        return [*rows, *how_rows]
+
+    def _how_rows(self, width: int, *, roomy: bool) -> list[Row]:
+        """How it is done: never cut for the sake of prose above it."""
+        if not self._how:
+            return []
+        rows = [Row(())] if roomy else []
+        rows.append(Row(rule_line(width, "How")))
+        for how in self._how:
+            for number, part in enumerate(wrap(how.line, max(1, width - 14)) or ((),)):
+                columns = Columns(width)
+                if number == 0:
+                    columns.put(1, how.key, "focus-bold")
+                    columns.put(3, how.label, "dim")
+                columns.put_line(13, part)
+                rows.append(Row(columns.line()))
         return rows
 
     def head_rows(self, width: int) -> Sequence[Row]:
@@ -184,7 +193,7 @@ class PlanView(CursorList):
         tail = self._tail(width, height)
         head = len(self.head_rows(width))
         keys = 1 if self._hints or self._right_hints else 0
-        room = min(head + len(self._items), max(head + 3, height - len(tail) - keys))
+        room = min(head + len(self._items), max(head + _LEAST_LISTED, height - len(tail) - keys))
         rows = [*super().rows(width, room), *tail][: height - keys]
         if keys:
             rows.extend(Row(()) for _ in range(height - 1 - len(rows)))
@@ -201,7 +210,7 @@ class PlanView(CursorList):
         head = len(self.head_rows(width))
         keys = 1 if self._hints or self._right_hints else 0
         tail = len(self._tail(width, height))
-        return min(head + len(self._items), max(head + 3, height - tail - keys))
+        return min(head + len(self._items), max(head + _LEAST_LISTED, height - tail - keys))
 
     def _room(self) -> int:
         room = self._list_height() - len(self.head_rows(self.content_size.width))
@@ -222,3 +231,25 @@ class PlanView(CursorList):
             self.post_message(HintChosen(key))
         else:
             super().clicked(position)
+
+
+def _fitted(fields: Sequence[Field], width: int, room: int) -> list[Line]:
+    """The fields; where they need more lines than there are, the longest end in `…`."""
+    blocks = [list(field_lines((field,), width, text_column=11, airy=False)) for field in fields]
+    cut: set[int] = set()
+    while sum(map(len, blocks)) > room and max(map(len, blocks)) > 1:
+        longest = max(range(len(blocks)), key=lambda index: len(blocks[index]))
+        blocks[longest].pop()
+        cut.add(longest)
+    for index in cut:
+        blocks[index][-1] = _with_ellipsis(blocks[index][-1], width)
+    return [line for block in blocks for line in block]
+
+
+def _with_ellipsis(line: Line, width: int) -> Line:
+    """A line whose text goes on where there is no room for it."""
+    text = "".join(segment for segment, _ in line).rstrip(" .,;:")
+    columns = Columns(width)
+    columns.put_line(0, line)
+    columns.put(min(cell_len(text), width - 2), "… ", "fg")
+    return columns.line()

@@ -189,6 +189,20 @@ async def test_the_plan_shows_the_selected_change_and_its_keys_inside_a_box() ->
         assert clicked.keys == ["x"]
 
 
+async def test_how_it_is_done_is_not_cut_for_prose() -> None:
+    from dataclasses import replace
+
+    plan = PlanView()
+    long = tuple(replace(field, text="It says a good deal. " * 30) for field in PLAN[0].detail)
+    app = Stage(plan)
+    async with app.run_test(size=(76, 17)):
+        plan.show((("1 change", "strong"),), [replace(PLAN[0], detail_short=long)], HOW, PLAN_KEYS)
+        text = screen_text(app)
+        assert all(how.label in text for how in HOW), text
+        assert "…" in text
+        assert all(field.label in text for field in long), text
+
+
 async def test_more_changes_than_room_scroll_and_leave_the_rest_in_place() -> None:
     from dataclasses import replace
 

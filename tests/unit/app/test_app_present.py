@@ -155,6 +155,13 @@ def test_the_work_list_has_one_row_for_each_setting() -> None:
     assert not present_settings.work_rows(replace(SPLIT, filter_text="nothing like it"))
 
 
+def test_a_part_of_a_node_is_not_named_as_the_node() -> None:
+    staged = rules.stage(SPLIT, [(Target("cpu.governor", "policy0"), "powersave")])
+    labels = {row.label for row in present_settings.work_rows(staged)}
+    assert "cpu.governor  node0 cpu 0" in labels
+    assert present_settings.instances_label(("16kB", "64kB")) == "2 sizes"
+
+
 def test_cores_are_cells_by_node() -> None:
     nodes = present_machine.node_cores(SPLIT)
     assert [node.cpus for node in nodes] == [(0, 1), (2, 3)]

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from aitune_tui.screens.frame import Frame, set_layout
+from aitune_widgets.glyphs import ascii_only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,10 @@ class Dialog(ModalScreen[T | None]):
 
     def on_mount(self) -> None:
         """Name the box, as it is: a title may hold names from the machine."""
-        self.query_one("#box").border_title = Content(self._title)
+        box = self.query_one("#box")
+        box.border_title = Content(self._title)
+        if ascii_only():
+            box.styles.border = ("ascii", box.styles.border_top[1])
         self.post_message(Opened())
 
     def redraw(self, view: View, page: str) -> None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 # Each form: its key, its id, what it is called and what it can carry.
 FORMS = (
     ("s", "sysctl", "sysctl.d", "a file read at boot: settings below /proc/sys"),
-    ("d", "udev", "udev rules", "a file read at boot: disks, told apart by what they are"),
+    ("d", "udev", "udev rules", "a file read at boot: disks, by what they are"),
     ("t", "tmpfiles", "tmpfiles.d", "a file read at boot: everything else below /sys"),
-    ("n", "tuned", "TuneD profile", "includes the active one; tuned-adm verify can check it"),
+    ("n", "tuned", "TuneD profile", "includes the active one; tuned-adm can check it"),
     ("c", "cmdline", "kernel command line", "words to add; no boot loader is edited"),
     ("h", "shell", "shell script", "writes now, reads back, and takes back with undo"),
 )
@@ -48,7 +48,7 @@ class ExportDialog(Dialog[str]):
         yield TextBlock(*lines)
         bar = FooterBar()
         hints = tuple(KeyHint(key, form) for key, form, _, _ in FORMS)
-        bar.show(hints, (KeyHint("Esc", "not now"),))
+        bar.show(hints, (KeyHint("Esc", "back"),))
         yield bar
 
     def action_take(self, form: str) -> None:

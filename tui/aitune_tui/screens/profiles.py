@@ -61,7 +61,8 @@ class ProfilesPage(Page):
 
     def _show_detail(self, view: View) -> None:
         key = self.query_one(VerdictTable).cursor_key or ""
-        self.query_one("#verdict-detail", TextBlock).show(present_profiles.detail(view.state, key))
+        lines = present_profiles.detail(view.state, key, short=view.is_compact)
+        self.query_one("#verdict-detail", TextBlock).show(lines)
 
     def show_selection(self, view: View, selection: object) -> None:
         """The detail follows the table's own cursor."""

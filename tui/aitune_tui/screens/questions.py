@@ -143,7 +143,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Change",
         (
             ("Space", "stage the advised value, or take it back"),
-            ("Enter", "choose a value"),
+            ("Enter", "choose a value; on 6 plan an undo, on 7 what mends it"),
             ("S", "stage everything advised on this page"),
             ("p", "plan what is staged; a in the plan writes"),
             ("u", "plan that undoes the last kept change"),
@@ -165,6 +165,8 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("[ ]", "span of the charts"),
             ("g", "goal: what the advice is for"),
             ("f", "freeze"),
+            ("n", "on 2: the next core that differs"),
+            ("H", "on 6: read the whole journal"),
         ),
     ),
     (
@@ -172,6 +174,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("o", "choose model files"),
             ("l", "time a load"),
+            ("e s n", "on 4: engine, cold or warm, how many runs"),
             ("c", "stop what is being applied, or cancel the load test"),
         ),
     ),
