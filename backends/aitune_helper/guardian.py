@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from aitune_helper.service import Service
     from aitune_helper.trial import Trials
 
-# A service of a busy systemd needs a second or two; a change can wait for its guardian.
-ACKNOWLEDGE_S = 5.0
+# A service of a busy systemd needs a second or two, on an emulated machine more than five; a change
+# can wait for its guardian.
+ACKNOWLEDGE_S = 15.0
 # After so long without an answer another one is forked.
 AGAIN_S = 1.0
 _LOOK_S = 0.25
