@@ -21,7 +21,7 @@ def write(cli: CommandLine, path: str, text: str) -> None:
 
 @pytest.fixture
 def owned(cli: CommandLine) -> CommandLine:
-    """The demo, with some lines and a service."""
+    """The demo, which has a line for vm.swappiness, with more lines and a service."""
     write(cli, SYSCTL, "vm.swappiness = 10\n")
     write(cli, "usr/lib/sysctl.d/99-b.conf", "# ours\nvm.swappiness = 60\n")
     write(
@@ -39,7 +39,7 @@ def owned(cli: CommandLine) -> CommandLine:
 def test_the_table_shows_what_is_set_and_counts_the_rest(owned: CommandLine) -> None:
     said = owned.run("owners").output
     rows = {line.split()[0]: line for line in said.splitlines() if line}
-    assert "/usr/lib/sysctl.d/99-b.conf:2, over 1 other line" in rows["vm.swappiness"]
+    assert "/usr/lib/sysctl.d/99-b.conf:2, over 2 other lines" in rows["vm.swappiness"]
     assert "no: performance" in rows["cpu.governor@policy32-63"]
     assert "tuned sets always" in rows["thp.enabled"]
     assert "more settings: nothing known sets them." in said
@@ -65,7 +65,7 @@ def test_programs_get_the_same(owned: CommandLine) -> None:
     document = owned.json("owners")
     swappiness = next(t for t in document["targets"] if t["knob"] == "vm.swappiness")
     assert swappiness["owner"]["place"] == "/usr/lib/sysctl.d/99-b.conf:2"
-    assert [line["value"] for line in swappiness["beaten"]] == ["10"]
+    assert [line["value"] for line in swappiness["beaten"]] == ["10", "10"]
     assert swappiness["survives"] is True
     assert document["set_by_nothing"] > 0
     [service] = document["services"]
