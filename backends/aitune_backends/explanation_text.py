@@ -197,11 +197,16 @@ def undo(about: Explanation) -> str:
 
 
 def advised(about: Explanation) -> str:
-    """What is advised for each goal, the one in force marked; goals that agree together."""
+    """What is advised for each goal, the one in force marked; goals that agree together.
+
+    Where it depends on the machine: on what.
+    """
     goals: dict[str, list[str]] = {}
     for one in about.advice:
         name = f"{one.goal} (the goal now)" if one.in_force else one.goal
-        goals.setdefault(_wanted(about, one.value), []).append(name)
+        depends = about.entry.depends
+        value = f"{depends[:-1]}," if depends else _wanted(about, one.value)
+        goals.setdefault(value, []).append(name)
     return "; ".join(f"{value} for {_and(names)}" for value, names in goals.items())
 
 

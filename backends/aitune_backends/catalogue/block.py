@@ -40,7 +40,8 @@ SCHEDULER = Entry(
     no_effect=(
         "Arrays and mappings (md, dm) pass requests on: the scheduler of the disks below counts."
     ),
-    advice=same_for_all("none"),
+    depends="The kernel's own choice for that kind of disk: none for NVMe, mq-deadline for a disk "
+    "that turns, nothing for others.",
     differs="The kernel's own choice for this disk is {advised}; no load is known to gain.",
 )
 

@@ -78,7 +78,7 @@ def test_what_else_an_entry_names_is_there(entry: Entry) -> None:
 
 def test_advice_for_what_depends_on_the_machine_is_given_nowhere_else() -> None:
     depending = {entry.knob for entry in ENTRIES.values() if entry.depends}
-    assert depending == {"cpu.max_freq", "vm.watermark_scale_factor"}
+    assert depending == {"block.scheduler", "cpu.max_freq", "vm.watermark_scale_factor"}
     for knob in depending:
         assert set(ENTRIES[knob].advice.values()) == {None}
 

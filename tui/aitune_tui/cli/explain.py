@@ -164,6 +164,7 @@ def _body(about: Explanation) -> dict[str, object]:
         "impossible": [dataclasses.asdict(one) for one in about.impossible],
         "goal": about.goal,
         "advice": {one.goal: one.value for one in about.advice},
+        "advice_depends": entry.depends,
         "evidence": {
             "stars": entry.stars,
             "text": entry.evidence,
