@@ -143,7 +143,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Change",
         (
             ("Space", "stage the advised value, or take it back"),
-            ("Enter", "choose a value; on 6 plan an undo, on 7 what mends it"),
+            ("Enter", "choose a value; on 6 undo, on 7 plan what mends"),
             ("S", "stage everything advised on this page"),
             ("p", "plan what is staged; a in the plan writes"),
             ("u", "plan that undoes the last kept change"),
