@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -172,6 +173,10 @@ def test_settings_of_another_tool_cannot(name: str, tmp_path: Path, small_machin
     file.write_text("".join(lines), encoding="utf-8", errors="surrogatepass")
     shown("profiles", "import", str(file), "--root", str(small_machine))
     told("verify", "--profile", str(file), "--root", str(small_machine))
+    called = tmp_path / text[:60].replace("/", "!").replace("\0", "?")
+    called.write_text("vm.swappiness = 1\n", encoding="utf-8")
+    said = told("profiles", "import", str(called), "--root", str(small_machine))
+    assert f"profiles import {shlex.quote(foreign.clean(str(called)))} --save" in said
 
 
 def hostile_trial(text: str, **changed: object) -> messages.Trial:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from aitune_backends.foreign import clean
 from aitune_tui.cli.common import (
     PROGRAM,
     USAGE,
@@ -68,7 +70,8 @@ def run(options: Options, file: str, name: str | None, *, save: bool, force: boo
     if path:
         echo(f"Saved as {path}: {PROGRAM} apply --profile {found.profile.name}")
     elif found.profile.wanted:
-        echo(f"All of them: {PROGRAM} profiles import {file} --save, then apply --profile.")
+        again = f"{PROGRAM} profiles import {quote(clean(file))}"
+        echo(f"All of them: {again} --save, then apply --profile.")
 
 
 def _meant(file: str) -> str:
@@ -83,7 +86,6 @@ def _meant(file: str) -> str:
 def _named(found: Imported, name: str | None) -> Imported:
     from dataclasses import replace
 
-    from aitune_backends.foreign import clean
     from aitune_backends.profiles.parse import NAME
 
     if name is None:
