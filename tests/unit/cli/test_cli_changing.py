@@ -460,9 +460,7 @@ def test_a_profile_is_one_plan(cli: CommandLine) -> None:
         in cli.run("verify", "--profile", "classic").output
     )
     cli.run("undo", "--yes")
-    assert (
-        "This is not as wanted." in cli.run("verify", "--profile", "classic", expect=1).output
-    )
+    assert "This is not as wanted." in cli.run("verify", "--profile", "classic", expect=1).output
 
 
 def test_a_choice_goes_to_every_instance_and_is_listed_once(cli: CommandLine) -> None:
