@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aitune_backends import boot_modprobe, boot_sysctl, boot_tmpfiles, boot_udev, boot_words
 from aitune_backends.boot_files import BootFiles, Owner, read_boot_files
 from aitune_backends.services import systemd_runs
+from aitune_backends.situation import parse_version
 from aitune_helper import boot, formats
 from aitune_helper.knobs import GLOBAL, KNOBS, instance_is_well_formed, other_half
 
@@ -145,7 +146,8 @@ class _Reading:
         )
 
     def _by_words(self, text: str) -> Iterator[tuple[Target, Owner]]:
-        for word in boot_words.parse_boot_words(text, self._pool):
+        kernel = parse_version(self._host.first_line("/proc/version") or "")
+        for word in boot_words.parse_boot_words(text, self._pool, kernel):
             file = f"{boot_words.FILE} ({word.word})"
             for target in self._targets(KNOBS[word.knob], word.instance):
                 yield target, Owner(file, 0, word.value)

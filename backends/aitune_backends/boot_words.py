@@ -35,6 +35,8 @@ WORDS: dict[str, tuple[str, dict[str, str]]] = {
         {"on": "1", "off": "0", "1": "1", "0": "0", "y": "1", "n": "0"},
     ),
 }
+# An older kernel passes over what it does not know: since when it knows these.
+_SINCE = {"sysctl": (5, 8), "thp_anon": (6, 12), "transparent_hugepage_shmem": (6, 13)}
 _BOOLEANS = {"Y": "1", "y": "1", "N": "0", "n": "0"}
 _MODULE_FILE = re.compile(r"/sys/module/([^/]+)/parameters/([^/]+)")
 # Words that set no knob, and yet decide what can be set: which, and what they mean.
@@ -85,14 +87,17 @@ def split_words(text: str) -> Iterator[tuple[str, str, str]]:
         yield word, name.replace("-", "_"), value
 
 
-def parse_boot_words(text: str, default_pool: str = "") -> tuple[BootWord, ...]:
+def parse_boot_words(
+    text: str, default_pool: str = "", kernel: tuple[int, int] | None = None
+) -> tuple[BootWord, ...]:
     """What a command line sets, in its order: of two words for one target the last stands.
 
     Args:
         text: The command line.
         default_pool: The pool that pages without a size go to: `hugepages.2048kB`; "" if unknown.
+        kernel: The version of the kernel that reads it, `(6, 12)`; None for one that knows all.
     """
-    words = tuple(split_words(text))
+    words = tuple(word for word in split_words(text) if _is_known(word[1], kernel))
     return (*_pools(words, default_pool), *_settings(words))
 
 
@@ -101,6 +106,11 @@ def means(text: str) -> tuple[Means, ...]:
     return tuple(
         Means(word, *_MEANS[name]) for word, name, _ in split_words(text) if name in _MEANS
     )
+
+
+def _is_known(name: str, kernel: tuple[int, int] | None) -> bool:
+    since = _SINCE.get(re.split(r"[./]", name)[0])
+    return since is None or kernel is None or kernel >= since
 
 
 def _settings(words: Iterable[tuple[str, str, str]]) -> Iterator[BootWord]:

@@ -66,6 +66,22 @@ def test_pages_of_an_unknown_default_size_go_nowhere() -> None:
     assert parse_boot_words("hugepages=64") == ()
 
 
+@pytest.mark.parametrize(
+    ("word", "since"),
+    [
+        ("transparent_hugepage_shmem=advise", (6, 13)),
+        ("thp_anon=64K:always", (6, 12)),
+        ("sysctl.vm.swappiness=10", (5, 8)),
+    ],
+)
+def test_a_word_that_an_older_kernel_does_not_know_sets_nothing(
+    word: str, since: tuple[int, int]
+) -> None:
+    assert parse_boot_words(word, POOL, since) == parse_boot_words(word, POOL) != ()
+    assert parse_boot_words(word, POOL, (since[0], since[1] - 1)) == ()
+    assert len(parse_boot_words(f"{word} numa_balancing=disable", POOL, (4, 19))) == 1
+
+
 @given(st.text())
 def test_any_command_line_is_read(text: str) -> None:
     for word in parse_boot_words(text, POOL):
