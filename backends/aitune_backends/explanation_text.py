@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from aitune_backends.changes import brief_list
 from aitune_backends.explanation import (
     MOVED_BY,
     MOVES,
@@ -160,9 +161,17 @@ def at_boot(about: Explanation) -> str:
 
 
 def saved(about: Explanation) -> str:
-    """Whether it survives a reboot, and because of what."""
-    said = dict.fromkeys(clean(one.because) for one in about.standings if one.because)
-    return " ".join(said) or "There is nothing to last."
+    """Whether it survives a reboot, and because of what; by whom, where not all are alike."""
+    said: dict[str, list[str]] = {}
+    for one in about.standings:
+        if one.because:
+            said.setdefault(clean(one.because), []).extend(one.instances)
+    if len(said) < 2:
+        return next(iter(said), "There is nothing to last.")
+    return " ".join(
+        f"{brief_list([name or 'the total' for name in names])}: {because[:1].lower()}{because[1:]}"
+        for because, names in said.items()
+    )
 
 
 def set_by(about: Explanation) -> str:

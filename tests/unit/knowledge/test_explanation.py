@@ -8,11 +8,13 @@ import pytest
 
 from aitune_backends import explanation_text as words
 from aitune_backends import shell
+from aitune_backends.boot_files import Owner
+from aitune_backends.boot_lines import BootLines
 from aitune_backends.catalogue import ENTRIES, GOALS
 from aitune_backends.explanation import Explanation, explain, lay_out
 from aitune_backends.explanation_text import Said
 from aitune_backends.machine import Machine, open_machine
-from aitune_backends.owners import UNKNOWN
+from aitune_backends.owners import UNKNOWN, Owners, Target
 from aitune_backends.survey import survey
 from aitune_backends.targets import TargetStatus
 from aitune_backends.value_words import in_words, spelled
@@ -69,6 +71,19 @@ def test_a_setting_with_advice_says_what_would_be_written_and_what_undoes_it(
     assert texts["Command"] == "sudo sysctl -w vm.swappiness=10"
     assert texts["To undo"] == "sudo sysctl -w vm.swappiness=60"
     assert texts["To last"] == "/etc/sysctl.d/95-aitune.conf\nvm.swappiness = 10"
+
+
+def test_what_lasts_of_a_pool_is_said_of_its_total_and_of_its_nodes(
+    machine: Machine, statuses: tuple[TargetStatus, ...]
+) -> None:
+    pool = "hugepages.2048kB"
+    line = Owner("/proc/cmdline (hugepages=0)", 0, "0")
+    owners = Owners(BootLines(known=True, lines={Target(pool): (line,)}))
+    saved = said(explain(machine.host, pool, None, "training", statuses, owners))["Saved"]
+    assert saved == (
+        "the total: survives a reboot: /proc/cmdline (hugepages=0) sets 0. "
+        "node0, node1: nothing sets it at boot: it will be the kernel's default."
+    )
 
 
 def test_many_policies_share_a_line_and_a_pattern(
