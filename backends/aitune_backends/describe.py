@@ -183,7 +183,6 @@ def _fields(item: Item, facts: Facts, others: Sequence[str]) -> Mapping[str, str
         "available": _memory(facts.available, "the available memory"),
         "committed": f"; {_memory(facts.committed, 'an unknown amount')} are promised now",
         "commit_limit": _memory(facts.commit_limit, "only up to a limit"),
-        "tendency": _tendency(item),
     }
 
 
@@ -205,12 +204,6 @@ def _frequency(khz: str) -> str:
 
 def _memory(size: int | None, unknown: str) -> str:
     return unknown if size is None else memory_text(size)
-
-
-def _tendency(item: Item) -> str:
-    if not (item.old.isdecimal() and item.requested.isdecimal()):
-        return "differently"
-    return "more readily" if int(item.requested) > int(item.old) else "less readily"
 
 
 def _with_pool(item: Item, facts: Facts) -> Meaning | None:

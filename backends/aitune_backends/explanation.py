@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aitune_backends.boot_files import Owner
+    from aitune_backends.catalogue import Meaning
     from aitune_backends.host import Host
     from aitune_backends.managers import Keeper
     from aitune_backends.owners import Owners
@@ -34,6 +35,7 @@ _DIGITS = 20  # no kernel prints more
 MOVES = "moves"
 MOVED_BY = "moved by"
 OTHER_HALF = "other half"
+LOWER = "a lower value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,13 @@ class Value:
 
     Attributes:
         value: The value, or "" for every other one.
+        which: What it is called: the value, `another value`, `a higher value`, `a lower value`.
         effect, danger: Whole sentences.
         risk: `low`, `medium` or `high`.
     """
 
     value: str
+    which: str
     effect: str
     danger: str
     risk: str
@@ -129,7 +133,8 @@ class Explanation:
         goal: The goal in force.
         targets: How each target stands, in the order of the survey.
         standings: The same, with those together that stand alike.
-        values: What single values mean; the last one stands for all others.
+        values: What single values mean, then all others, of which lower ones may mean another.
+        meant: What the value in question means from what there is; all others where there is none.
         takes: What may be written.
         impossible: Values that cannot be set here now, and why.
         advice: What is advised for each goal.
@@ -149,6 +154,7 @@ class Explanation:
     targets: tuple[TargetStatus, ...]
     standings: tuple[Standing, ...]
     values: tuple[Value, ...]
+    meant: tuple[Value, ...]
     takes: Takes
     impossible: tuple[Impossible, ...]
     advice: tuple[Advice, ...]
@@ -254,6 +260,7 @@ def lay_out(
         targets=targets,
         standings=tuple(_standings(targets, owners)),
         values=tuple(_values(entry)),
+        meant=tuple(_meanings(entry, wanted, meant)),
         takes=takes_of(known, targets, ground),
         impossible=tuple(dict.fromkeys(one for status in targets for one in status.impossible)),
         advice=tuple(Advice(name, entry.advice[name], name == goal) for name in GOALS),
@@ -309,10 +316,29 @@ def _standings(targets: Sequence[TargetStatus], owners: Owners) -> Iterator[Stan
 
 
 def _values(entry: Entry) -> Iterator[Value]:
-    for value, meaning in (*entry.values.items(), ("", entry.meaning)):
-        yield Value(
-            value, entry.in_general(meaning.effect), entry.in_general(meaning.danger), meaning.risk
-        )
+    for value, meaning in entry.values.items():
+        yield _value(entry, value, meaning)
+    yield _value(entry, "", entry.meaning)
+    if entry.lowered is not None:
+        yield _value(entry, "", entry.lowered)
+
+
+def _value(entry: Entry, value: str, meaning: Meaning) -> Value:
+    which = value or "another value"
+    if entry.lowered is not None and not value:
+        which = LOWER if meaning is entry.lowered else "a higher value"
+    effect, danger = entry.in_general(meaning.effect), entry.in_general(meaning.danger)
+    return Value(value, which, effect, danger, meaning.risk)
+
+
+def _meanings(entry: Entry, wanted: str, targets: Sequence[TargetStatus]) -> Iterator[Value]:
+    """What the value in question means from what there is, or any value where nothing changes."""
+    now = next((s.value for s in targets if s.value not in {None, wanted}), None)
+    if wanted in entry.values or (wanted and now is not None):
+        meaning = entry.meaning_of(wanted, now or "")
+        yield _value(entry, wanted if wanted in entry.values else "", meaning)
+    else:
+        yield from (value for value in _values(entry) if not value.value)
 
 
 def takes_of(knob: Knob, targets: Sequence[TargetStatus], ground: Ground | None) -> Takes:

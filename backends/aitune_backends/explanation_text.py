@@ -64,7 +64,7 @@ def what_and_why(about: Explanation) -> Iterator[Said]:
     yield Said("What", entry.what)
     yield Said("Why", entry.why)
     yield Said("Evidence", evidence(about))
-    yield Said("Risk", risk(_value_of(about, about.wanted)))
+    yield Said("Risk", risks(about))
 
 
 def standing(about: Explanation) -> Iterator[Said]:
@@ -87,8 +87,9 @@ def further(about: Explanation) -> Iterator[Said]:
     yield Said("Inert", about.entry.no_effect)
     yield Said("Takes", takes(about))
     for value in about.values:
-        which = f"{value.value or 'another value'}: " if len(about.values) > 1 else ""
-        yield Said("Effect", f"{which}{value.effect} {risk(value)}")
+        which = f"{value.which}: " if len(about.values) > 1 else ""
+        told = "" if value in about.meant else f" {risk(value)}"
+        yield Said("Effect", f"{which}{value.effect}{told}")
     for one in about.impossible:
         yield Said("Not now", f"{one.value}: {clean(one.why)}")
     for how, sentence in _COUPLED.items():
@@ -115,13 +116,18 @@ def evidence(about: Explanation) -> str:
 
 def risk(value: Value) -> str:
     """`Low risk: a program not bound to a node may get slower.`"""
-    danger = f"{value.danger[:1].lower()}{value.danger[1:]}"
-    return f"{value.risk.capitalize()} risk: {danger}"
+    return f"{value.risk.capitalize()} risk: {_begun_small(value.danger)}"
 
 
-def _value_of(about: Explanation, value: str) -> Value:
-    """What the value in question means, or any other one."""
-    return next((one for one in about.values if one.value == value), about.values[-1])
+def _begun_small(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def risks(about: Explanation) -> str:
+    """The risk of the value in question, or of any; the effects need not repeat it."""
+    if len(about.meant) == 1:
+        return risk(about.meant[0])
+    return " ".join(f"{one.which.capitalize()}: {_begun_small(risk(one))}" for one in about.meant)
 
 
 def now(about: Explanation) -> str:

@@ -158,7 +158,7 @@ def fields(state: State, selection: Selection) -> tuple[Field, ...]:
     about, meaning = _about(state, selection), _meaning(state, selection)
     unusual = {status.state for status in selection.statuses} & {INERT, ABSENT, UNREAD}
     why = f"{reason} {entry.why}" if unusual and reason else entry.why
-    risk = f"{entry.risk.capitalize()}, should you change it."
+    risk = words.risks(about)
     if meaning is not None:
         risk = f"{meaning.risk.capitalize()}. {meaning.danger}"
     read = f", read {clock(state.surveyed)}" if state.surveyed else ""

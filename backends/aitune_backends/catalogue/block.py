@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aitune_backends.catalogue import sources
 from aitune_backends.catalogue.entry import BLOCK, Entry, Meaning, same_for_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ABSENT = "This machine shows no disk whose queue can be set."
 _PASSES_ON = "Arrays and mappings (md, dm) pass requests on: what counts is below them."
@@ -67,6 +72,16 @@ READ_AHEAD = Entry(
         note="random reads fetch more than they need",
         note_short="random reads fetch more",
     ),
+    lowered=Meaning(
+        effect=(
+            "Files read in order from {instance} are fetched only {value_size} ahead, from the "
+            "next read on. The kernel rounds to whole pages."
+        ),
+        danger="Reads in order wait for the disk more often: cold loads may take longer.",
+        risk="low",
+        note="reads in order wait for the disk more often",
+        note_short="loads may be slower",
+    ),
     values={
         "0": Meaning(
             effect="{instance} reads nothing ahead: every read waits for the disk.",
@@ -108,6 +123,13 @@ NR_REQUESTS = Entry(
         note="refused where the hardware holds fewer",
         note_short="may be refused",
     ),
+    lowered=Meaning(
+        effect="Each queue of {instance} holds {value} requests at most.",
+        danger="Programs that ask for more at once wait until there is room.",
+        risk="low",
+        note="programs wait where the queue is full",
+        note_short="full queues wait",
+    ),
     stars=0,
     evidence="Nothing shows that another value helps, so none is advised.",
     sources=(sources.SYSFS_BLOCK,),
@@ -134,6 +156,13 @@ MAX_SECTORS = Entry(
         note="read_ahead_kb may be raised with it",
         note_short="may raise read_ahead_kb",
     ),
+    lowered=Meaning(
+        effect="Requests to {instance} carry {value_size} each, and no more.",
+        danger="A large read is split into more requests.",
+        risk="low",
+        note="large reads are split into more requests",
+        note_short="splits large reads",
+    ),
     stars=0,
     evidence="Nothing shows that another value helps, so none is advised.",
     sources=(sources.SYSFS_BLOCK, sources.MEASURED_QUEUES),
@@ -143,7 +172,16 @@ MAX_SECTORS = Entry(
 )
 
 
-def _unproven(knob: str, title: str, what: str, meaning: Meaning, no_effect: str) -> Entry:
+def _unproven(
+    knob: str,
+    title: str,
+    what: str,
+    meaning: Meaning,
+    no_effect: str,
+    *,
+    lowered: Meaning | None = None,
+    values: Mapping[str, Meaning] | None = None,
+) -> Entry:
     return Entry(
         knob=knob,
         title=title,
@@ -156,6 +194,9 @@ def _unproven(knob: str, title: str, what: str, meaning: Meaning, no_effect: str
         sources=(sources.SYSFS_BLOCK,),
         absent=_ABSENT,
         no_effect=no_effect,
+        values=values or {},
+        lowered=lowered,
+        endless_at_zero=knob == "block.wbt_lat_usec",
         minor=True,
     )
 
@@ -166,13 +207,20 @@ NO_MERGES = _unproven(
     "Whether requests for neighbouring places are joined to one: 0 looks everywhere, 1 at the "
     "simplest cases alone, 2 not at all.",
     Meaning(
-        effect="Requests to {instance} are joined as {value} says.",
-        danger="Without joining, a stream of small requests stays small.",
+        effect="The kernel looks less for requests to {instance} that it can join.",
+        danger="Where requests are not joined, a stream of small ones stays small.",
         risk="low",
         note="small requests may stay small",
         note_short="requests stay small",
     ),
     _PASSES_ON,
+    lowered=Meaning(
+        effect="The kernel looks more widely for requests to {instance} that it can join.",
+        danger="Looking takes time of the cores for each request.",
+        risk="low",
+        note="looking takes time of the cores",
+        note_short="takes time of cores",
+    ),
 )
 RQ_AFFINITY = _unproven(
     "block.rq_affinity",
@@ -180,13 +228,20 @@ RQ_AFFINITY = _unproven(
     "Which core finishes a request: 0 the one that is interrupted, 1 one near the core that asked, "
     "2 the very core that asked.",
     Meaning(
-        effect="Requests of {instance} are finished as {value} says.",
-        danger="2 keeps the asking core busier.",
+        effect="Requests of {instance} are finished nearer to the core that asked.",
+        danger="The asking cores are kept busier.",
         risk="low",
-        note="moves work between cores",
-        note_short="moves work",
+        note="the asking cores are kept busier",
+        note_short="asking cores busier",
     ),
     "A disk with a queue for each core finishes requests there anyway; md and dm pass them on.",
+    lowered=Meaning(
+        effect="Requests of {instance} may be finished farther from the core that asked.",
+        danger="The cores that the disk interrupts are kept busier.",
+        risk="low",
+        note="the interrupted cores are kept busier",
+        note_short="interrupted cores busier",
+    ),
 )
 WBT_LATENCY = _unproven(
     "block.wbt_lat_usec",
@@ -194,26 +249,49 @@ WBT_LATENCY = _unproven(
     "How long a read may take, in microseconds, before the kernel holds background writes back "
     "for it; 0 never does.",
     Meaning(
-        effect="Background writes to {instance} are held back once reads take {value} us.",
-        danger="A low value makes checkpoints slower while something is read.",
+        effect="Writes to {instance} are held back later: once reads take {value} us.",
+        danger="Reads may wait longer while checkpoints are written.",
+        risk="low",
+        note="reads may wait longer for writes",
+        note_short="reads may be slower",
+    ),
+    "The scheduler bfq switches it off; while nothing is written it does nothing.",
+    lowered=Meaning(
+        effect="Writes to {instance} are held back sooner: once reads take {value} us.",
+        danger="Checkpoints may be written more slowly while something is read.",
         risk="low",
         note="checkpoints may write more slowly",
         note_short="writes may be slower",
     ),
-    "The scheduler bfq switches it off; while nothing is written it does nothing.",
+    values={
+        "0": Meaning(
+            effect="Writes to {instance} are never held back for reads.",
+            danger="Reads may wait longer while checkpoints are written.",
+            risk="low",
+            note="reads may wait longer for writes",
+            note_short="reads may be slower",
+        ),
+    },
 )
 IO_STATS = _unproven(
     "block.iostats",
     "Counting what a disk does",
     "Whether the kernel counts what a disk reads and writes: 1 yes, 0 no.",
     Meaning(
-        effect="{instance} is counted, or not, from now on: rates here and in iostat need it.",
-        danger="With 0 nobody sees what the disk does.",
+        effect="What {instance} does is counted from now on: rates here and in iostat need it.",
+        danger="Counting takes a moment for each request.",
         risk="low",
-        note="with 0, rates are no longer seen",
-        note_short="rates need 1",
+        note="counting takes a moment for each request",
+        note_short="a moment each request",
     ),
     "On what the disk does, beyond a moment for counting each request.",
+    lowered=Meaning(
+        effect="What {instance} does is no longer counted: rates here and in iostat need it.",
+        danger="Nobody sees any more what the disk does.",
+        risk="low",
+        note="rates are no longer seen",
+        note_short="rates no longer seen",
+    ),
 )
 
 ENTRIES = (

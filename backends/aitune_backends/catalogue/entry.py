@@ -6,7 +6,7 @@ value helps, the entry says so and advises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _GENERAL_WORDS = {
     "available": "the available memory",
     "committed": "",
     "commit_limit": "only up to a limit",
-    "tendency": "more or less readily",
 }
 
 
@@ -72,7 +71,7 @@ class Entry:
         group: One of `GROUPS`.
         what: What the kernel does with it.
         why: Why it matters, or does not, to a model's load and to serving it.
-        meaning: What it means to change it.
+        meaning: What it means to change it; where there is a `lowered`, to raise it.
         stars: How well the advice is founded: 3 kernel documentation, several vendors or
             measured; 2 one vendor; 1 custom; 0 nothing is advised.
         evidence: Who says so, in one or two sentences.
@@ -86,7 +85,8 @@ class Entry:
         as_good: Words that serve as well as the advised one.
         as_good_numbers: Numbers that do.
         values: What single values mean, where that is more than `meaning` says.
-        lowered: The risk of setting less than there is, where that is another one.
+        lowered: What it means to set less than there is, where that is something else.
+        endless_at_zero: 0 sets no limit: as a value it is above all others.
         minor: Shown on its own page only, not among what a screen begins with.
         since: The Linux version that brought it, as `6.8`; "" where it is older than any in use.
         instead: Knobs that say the same on machines that lack this one.
@@ -109,25 +109,11 @@ class Entry:
     as_good: tuple[str, ...] = ()
     as_good_numbers: range = range(0)
     values: Mapping[str, Meaning] = field(default_factory=dict)
-    lowered: Risk | None = None
+    lowered: Meaning | None = None
+    endless_at_zero: bool = False
     minor: bool = False
     since: str = ""
     instead: tuple[str, ...] = ()
-
-    @property
-    def risk(self) -> Risk:
-        """The risk of setting the advised value, or any where none is advised."""
-        return self._typical.risk
-
-    @property
-    def effect(self) -> str:
-        """What setting the advised value changes, or any value where none is advised."""
-        return self.in_general(self._typical.effect)
-
-    @property
-    def danger(self) -> str:
-        """What may go wrong with the advised value, or with any where none is advised."""
-        return self.in_general(self._typical.danger)
 
     def in_general(self, text: str) -> str:
         """A text of a meaning without the numbers of one machine and one change."""
@@ -145,10 +131,6 @@ class Entry:
         kinds = {CPU: "a policy", BLOCK: "a disk"}
         return special.get(self.knob) or kinds.get(self.group, "it")
 
-    @property
-    def _typical(self) -> Meaning:
-        return self.meaning_of(self.advice[DEFAULT_GOAL] or "")
-
     def is_as_good(self, value: str) -> bool:
         """Whether a value that is not the advised one serves as well."""
         if value in self.as_good:
@@ -157,19 +139,21 @@ class Entry:
 
     def meaning_of(self, value: str, now: str = "") -> Meaning:
         """What it means to set this value, where `now` is held, if that is known."""
-        found = self.values.get(value, self.meaning)
-        if self.lowered and _is_less(value, now):
-            return replace(found, risk=self.lowered)
-        return found
+        if value in self.values:
+            return self.values[value]
+        return self.lowered if self.lowered and self._is_lowered(value, now) else self.meaning
+
+    def _is_lowered(self, value: str, now: str) -> bool:
+        if not (_is_number(value) and _is_number(now)):
+            return False
+        if self.endless_at_zero and "0" in {value, now}:
+            return now == "0" != value
+        return int(value) < int(now)
 
 
 def _is_number(text: str) -> bool:
     # No kernel prints more digits; a damaged capture may, and int() raises on thousands.
     return len(text) < 20 and text.isdecimal()
-
-
-def _is_less(value: str, now: str) -> bool:
-    return _is_number(value) and _is_number(now) and int(value) < int(now)
 
 
 def same_for_all(value: str | None) -> Mapping[str, str | None]:

@@ -119,10 +119,17 @@ MAX_FREQ = Entry(
     ),
     meaning=Meaning(
         effect="The cores of {instance} run at most at {frequency}, at once.",
-        danger="A cap slows all work of these cores; without one they take more power.",
+        danger="They may take more power and give more heat.",
         risk="low",
-        note="bounds speed, power and heat",
-        note_short="bounds the frequency",
+        note="more power and heat under load",
+        note_short="more power and heat",
+    ),
+    lowered=Meaning(
+        effect="The cores of {instance} run at most at {frequency}, at once.",
+        danger="All work of these cores slows down, the more the lower the cap is.",
+        risk="medium",
+        note="all work of these cores slows down",
+        note_short="slower cores",
     ),
     stars=2,
     evidence=(
@@ -150,8 +157,15 @@ MIN_FREQ = Entry(
         effect="The cores of {instance} run at least at {frequency}, at once.",
         danger="They take more power and give more heat, also with little to do.",
         risk="low",
-        note="more power and heat when raised",
-        note_short="power and heat",
+        note="more power and heat, also with little to do",
+        note_short="more power and heat",
+    ),
+    lowered=Meaning(
+        effect="The cores of {instance} may run as slowly as {frequency}, at once.",
+        danger="A core that idled has farther to speed up when work comes.",
+        risk="low",
+        note="cores may have to speed up first",
+        note_short="cores may speed up late",
     ),
     stars=0,
     evidence="Nothing shows that another value helps, so none is advised.",
@@ -236,7 +250,16 @@ NO_TURBO = _boost(
 )
 
 
-def _share(knob: str, title: str, what: str, evidence: str, *, most: bool = False) -> Entry:
+def _share(
+    knob: str,
+    title: str,
+    what: str,
+    evidence: str,
+    raised: Meaning,
+    lowered: Meaning,
+    *,
+    most: bool = False,
+) -> Entry:
     return Entry(
         knob=knob,
         title=title,
@@ -246,13 +269,8 @@ def _share(knob: str, title: str, what: str, evidence: str, *, most: bool = Fals
             "It bounds all cores at once, beside what each policy allows; of two bounds the "
             "tighter one counts."
         ),
-        meaning=Meaning(
-            effect="Cores are kept within {value} % of the most that they can, at once.",
-            danger="A low bound slows all work; a high least takes power also when idle.",
-            risk="low",
-            note="bounds speed, power and heat",
-            note_short="bounds the frequency",
-        ),
+        meaning=raised,
+        lowered=lowered,
         stars=2,
         evidence=evidence,
         sources=(sources.INTEL_PSTATE, sources.TUNED),
@@ -269,6 +287,20 @@ MAX_PERF = _share(
     "Highest share of speed allowed",
     "The most that cores may run at.",
     "Kernel documentation: without a cap it is 100. A cap may be there for a reason.",
+    Meaning(
+        effect="Cores run at {value} % of the most that they can, if not less, at once.",
+        danger="They may take more power and give more heat.",
+        risk="low",
+        note="more power and heat under load",
+        note_short="more power and heat",
+    ),
+    Meaning(
+        effect="Cores run at {value} % of the most that they can, and no faster, at once.",
+        danger="All work of the cores slows down, the more the lower the cap is.",
+        risk="medium",
+        note="all work of the cores slows down",
+        note_short="slower cores",
+    ),
     most=True,
 )
 MIN_PERF = _share(
@@ -277,6 +309,20 @@ MIN_PERF = _share(
     "The least that cores run at while they work.",
     "TuneD's latency profile sets 100, which the governor performance does as well; so nothing is "
     "advised here besides.",
+    Meaning(
+        effect="Cores run at {value} % of the most that they can, or more, at once.",
+        danger="They take more power and give more heat, also with little to do.",
+        risk="low",
+        note="more power and heat, also with little to do",
+        note_short="more power and heat",
+    ),
+    Meaning(
+        effect="Cores may run as slowly as {value} % of the most that they can, at once.",
+        danger="A core that idled has farther to speed up when work comes.",
+        risk="low",
+        note="cores may have to speed up first",
+        note_short="cores may speed up late",
+    ),
 )
 
 ENTRIES = (

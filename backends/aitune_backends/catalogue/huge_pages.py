@@ -86,6 +86,17 @@ _SURPLUS_MEANING = Meaning(
     note_short="may not be found",
 )
 
+_SURPLUS_LOWERED = Meaning(
+    effect=(
+        "Programs that ask for huge pages may get only up to {value} more than the pool holds. "
+        "Those in use stay until their program gives them back."
+    ),
+    danger="A program that asks for more gets an error, or ordinary pages if it knows how.",
+    risk="low",
+    note="programs may be refused huge pages",
+    note_short="may refuse huge pages",
+)
+
 
 def _surplus(knob: str, title: str, what: str, absent: str) -> Entry:
     return Entry(
@@ -98,6 +109,7 @@ def _surplus(knob: str, title: str, what: str, absent: str) -> Entry:
             "nothing until they are used. Ordinary loaders ask for none, so loads are as before."
         ),
         meaning=_SURPLUS_MEANING,
+        lowered=_SURPLUS_LOWERED,
         stars=2,
         evidence=(
             "Kernel documentation. How many suit depends on the program, so no number is advised."
@@ -144,6 +156,13 @@ OPTIMIZE_VMEMMAP = Entry(
         risk="low",
         note="pools grow and shrink more slowly",
         note_short="slower to resize",
+    ),
+    lowered=Meaning(
+        effect="Holds for pages that join a pool from now on; those that are in it stay.",
+        danger="Each page that joins a pool takes the kernel's notes on it from memory again.",
+        risk="low",
+        note="notes on new pages take memory again",
+        note_short="notes take memory",
     ),
     stars=2,
     evidence=(

@@ -19,12 +19,20 @@ IDLE_LATENCY = Entry(
         "faster by it."
     ),
     meaning=Meaning(
+        effect="{instance} may sleep as deeply as it can wake within {value} microseconds.",
+        danger="It may wake later than it did.",
+        risk="low",
+        note="it may wake later",
+        note_short="may wake later",
+    ),
+    lowered=Meaning(
         effect="{instance} sleeps only as deeply as it can wake within {value} microseconds.",
         danger="It takes more power, and cores beside it may get less room to speed up.",
         risk="low",
         note="more power; others may speed up less",
         note_short="more power",
     ),
+    endless_at_zero=True,
     values={
         "0": Meaning(
             effect="{instance} may sleep as deeply as it can: no limit, the kernel's default.",

@@ -26,8 +26,15 @@ MAX_MAP_COUNT = Entry(
     ),
     meaning=Meaning(
         effect="A program may map up to {value} pieces, from its next map on.",
-        danger="Set below what a running program has, its next map fails.",
+        danger="The kernel's own notes on that many pieces take memory.",
         risk="low",
+        note="notes on many maps take memory",
+        note_short="notes take memory",
+    ),
+    lowered=Meaning(
+        effect="A program may map {value} pieces at most, from its next map on.",
+        danger="Where a running program has more than that, its next map fails.",
+        risk="medium",
         note="maps beyond it fail",
         note_short="maps beyond it fail",
     ),
@@ -42,7 +49,6 @@ MAX_MAP_COUNT = Entry(
     advice={MODEL_LOADING: "262144", TRAINING: "262144", INFERENCE: None},
     differs="A loader that maps thousands of pieces fails beyond {value}, with memory to spare.",
     as_good_numbers=range(262144, 2**31),
-    lowered="medium",
     minor=True,
 )
 

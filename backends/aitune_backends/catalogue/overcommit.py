@@ -128,10 +128,17 @@ def _reserve(knob: str, title: str, whom: str) -> Entry:
         ),
         meaning=Meaning(
             effect="{amount} stay unpromised for it, while vm.overcommit_memory is 2.",
-            danger="Set far up, ordinary programs are refused memory sooner.",
+            danger="Ordinary programs are refused memory sooner.",
             risk="medium",
-            note="programs are refused memory sooner, or later",
-            note_short="moves the limit",
+            note="programs are refused memory sooner",
+            note_short="refuses sooner",
+        ),
+        lowered=Meaning(
+            effect="Only {amount} stay unpromised for it, while vm.overcommit_memory is 2.",
+            danger="With too little, a full machine leaves no room to log in or to end a program.",
+            risk="medium",
+            note="too little may leave no way into a full machine",
+            note_short="no way in when full",
         ),
         stars=0,
         evidence=(

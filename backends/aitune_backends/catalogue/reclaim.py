@@ -27,6 +27,16 @@ MIN_FREE = Entry(
         note="{amount} are lost to all; pinned until the next boot",
         note_short="pinned until reboot",
     ),
+    lowered=Meaning(
+        effect="Only {amount} always stay free; programs and page cache may use the rest.",
+        danger=(
+            "With too little the kernel can stand still when memory is short. Once written, the "
+            "kernel never works it out anew until the next boot."
+        ),
+        risk="high",
+        note="may stand still when full; pinned until reboot",
+        note_short="pinned until reboot",
+    ),
     stars=2,
     evidence=(
         "Kernel documentation warns of both ends. TuneD hpc-compute and NVIDIA's GB200 profile "
@@ -57,6 +67,13 @@ WATERMARK_SCALE = Entry(
         note="more memory stays free, less is cache",
         note_short="less page cache",
     ),
+    lowered=Meaning(
+        effect="The marks lie only {value} ten-thousandths of memory apart, from now on.",
+        danger="A fast load may have to stop and free memory itself.",
+        risk="low",
+        note="programs may stop to free memory themselves",
+        note_short="loads may stop to free",
+    ),
     stars=3,
     evidence=(
         "Kernel documentation names the sign: programs that free memory themselves (allocstall) "
@@ -82,11 +99,18 @@ WATERMARK_BOOST = Entry(
     ),
     why="It keeps memory in larger pieces for huge pages. It matters little to a load.",
     meaning=Meaning(
-        effect="After mixing kinds of pages, the kernel frees more as {value} says.",
-        danger="Higher values take from the page cache for a while; 0 lets memory fragment.",
+        effect="After mixing kinds of pages, the kernel frees more than it did.",
+        danger="That takes from the page cache for a while.",
         risk="low",
-        note="page cache against fragmented memory",
-        note_short="cache or fragments",
+        note="takes from the page cache for a while",
+        note_short="less page cache",
+    ),
+    lowered=Meaning(
+        effect="After mixing kinds of pages, the kernel frees less than it did; with 0 no more.",
+        danger="Memory may lie in smaller pieces, and huge pages be harder to find.",
+        risk="low",
+        note="memory may lie in smaller pieces",
+        note_short="memory may fragment",
     ),
     stars=1,
     evidence="Nothing shows that another value helps, so none is advised.",
@@ -107,11 +131,18 @@ CACHE_PRESSURE = Entry(
     ),
     why="A model is a few large files: their names take next to nothing.",
     meaning=Meaning(
-        effect="When memory runs short, names of files are given up as {value} says.",
-        danger="Low values can fill memory with names; very high ones cost lookups.",
+        effect="When memory runs short, names of files are given up more readily.",
+        danger="Names that are needed again are read from the disk again.",
         risk="low",
-        note="counts when memory runs short",
-        note_short="when memory is short",
+        note="names of files are read again",
+        note_short="names are read again",
+    ),
+    lowered=Meaning(
+        effect="When memory runs short, names of files are kept for longer.",
+        danger="Names may fill memory that contents of files could use.",
+        risk="low",
+        note="names of files may fill memory",
+        note_short="names may fill memory",
     ),
     stars=1,
     evidence=(
@@ -178,11 +209,18 @@ COMPACTION = Entry(
         "an instant, which can show in the slowest answers of a server."
     ),
     meaning=Meaning(
-        effect="The kernel moves pages together in advance as {value} says, from now on.",
+        effect="The kernel moves pages together in advance more eagerly, from now on.",
         danger="Programs stop for instants while their pages are moved.",
         risk="low",
         note="programs stop while pages are moved",
         note_short="programs may stop",
+    ),
+    lowered=Meaning(
+        effect="The kernel moves pages together in advance less eagerly, from now on.",
+        danger="Huge pages may be found later once memory is in pieces.",
+        risk="low",
+        note="huge pages may be found later",
+        note_short="huge pages found later",
     ),
     values={
         "0": Meaning(
@@ -224,6 +262,22 @@ MIN_TTL = Entry(
         note="a program is ended sooner when memory is short",
         note_short="ends programs sooner",
     ),
+    lowered=Meaning(
+        effect="Memory used within the last {value} ms is not given up; older memory may be.",
+        danger="When memory is short, what programs use may be given up and read again.",
+        risk="low",
+        note="memory in use may be given up and read again",
+        note_short="memory may be reread",
+    ),
+    values={
+        "0": Meaning(
+            effect="Memory is given up as is needed, however lately it was used.",
+            danger="When memory is short, what programs use may be given up and read again.",
+            risk="low",
+            note="memory in use may be given up and read again",
+            note_short="memory may be reread",
+        ),
+    },
     stars=1,
     evidence="Kernel documentation aims it at desktops. Nothing shows that it helps a server.",
     sources=(sources.MULTIGEN_LRU,),

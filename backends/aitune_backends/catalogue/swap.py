@@ -20,8 +20,15 @@ SWAPPINESS = Entry(
         "that reads it. Without swap it means nothing."
     ),
     meaning=Meaning(
-        effect="From the next time memory runs short, programs are swapped out {tendency}.",
-        danger="Low values drop cached files instead, the model's among them.",
+        effect="From the next time memory runs short, programs are swapped out more readily.",
+        danger="A program that was swapped out is slow when it is needed again.",
+        risk="low",
+        note="programs are swapped out more readily",
+        note_short="more is swapped out",
+    ),
+    lowered=Meaning(
+        effect="From the next time memory runs short, programs are swapped out less readily.",
+        danger="Cached files are dropped instead, the model's among them.",
         risk="low",
         note="cached files are dropped instead",
         note_short="cache dropped instead",
@@ -59,10 +66,17 @@ PAGE_CLUSTER = Entry(
     ),
     meaning=Meaning(
         effect="Swap is read in groups of 2 to the power of {value} pages.",
-        danger="High values read pages that nobody wants; 0 is slow on a turning disk.",
+        danger="Pages may be read that nobody wants.",
         risk="low",
-        note="counts while pages come back from swap",
-        note_short="counts for swap alone",
+        note="pages may be read that nobody wants",
+        note_short="may read too much",
+    ),
+    lowered=Meaning(
+        effect="Swap is read in smaller groups: 2 to the power of {value} pages.",
+        danger="On a turning disk, what was swapped out comes back more slowly.",
+        risk="low",
+        note="swap on a turning disk comes back more slowly",
+        note_short="slow on turning disks",
     ),
     stars=1,
     evidence="Kernel documentation says what it does. Nothing shows a gain on AI servers.",
@@ -73,7 +87,9 @@ PAGE_CLUSTER = Entry(
 )
 
 
-def _zswap(name: str, title: str, what: str, meaning: Meaning) -> Entry:
+def _zswap(
+    name: str, title: str, what: str, meaning: Meaning, lowered: Meaning | None = None
+) -> Entry:
     return Entry(
         knob=f"zswap.{name}",
         title=title,
@@ -84,6 +100,7 @@ def _zswap(name: str, title: str, what: str, meaning: Meaning) -> Entry:
             "memory does not meet it."
         ),
         meaning=meaning,
+        lowered=lowered,
         stars=1,
         evidence="Kernel documentation says what it does. Nothing shows a gain on AI servers.",
         sources=(sources.ZSWAP,),
@@ -99,11 +116,18 @@ ZSWAP = (
         "Packing pages on their way to swap",
         "With 1 it is on.",
         Meaning(
-            effect="Pages swapped out from now on are packed, or not, as {value} says.",
-            danger="Packing takes time of the cores; what is packed stays until it is used.",
+            effect="Pages swapped out from now on are packed and kept in memory.",
+            danger="Packing takes time of the cores.",
             risk="low",
             note="packing takes time of the cores",
             note_short="takes time of cores",
+        ),
+        Meaning(
+            effect="Pages swapped out from now on go to the disk; what is packed stays until used.",
+            danger="What is swapped out comes back at the speed of the disk.",
+            risk="low",
+            note="swap comes back at the speed of the disk",
+            note_short="swap at disk speed",
         ),
     ),
     _zswap(
@@ -124,10 +148,17 @@ ZSWAP = (
         "How much of memory packed pages may take, in per cent.",
         Meaning(
             effect="Packed pages may take {value} % of memory.",
-            danger="Far up, they take what programs and page cache need.",
+            danger="What they take is lost to programs and page cache.",
             risk="low",
             note="taken from everything else",
             note_short="taken from the rest",
+        ),
+        Meaning(
+            effect="Packed pages may take only {value} % of memory.",
+            danger="Beyond that, pages go to the swap disk, which is slower.",
+            risk="low",
+            note="more pages go to the swap disk",
+            note_short="more goes to the disk",
         ),
     ),
 )

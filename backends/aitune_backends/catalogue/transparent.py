@@ -174,11 +174,18 @@ SHRINK_UNDERUSED = Entry(
     ),
     why="It takes back what always wastes. Programs that use their memory do not meet it.",
     meaning=Meaning(
-        effect="Holds from the next time memory runs short.",
-        danger="With 0, what huge pages waste stays taken; with 1, some pages are split.",
+        effect="From the next time memory runs short, huge pages that are mostly empty are split.",
+        danger="A program that fills such a page later no longer has it as a huge one.",
         risk="low",
-        note="counts when memory runs short",
-        note_short="when memory is short",
+        note="mostly empty huge pages are split",
+        note_short="empty pages are split",
+    ),
+    lowered=Meaning(
+        effect="Huge pages that are mostly empty stay whole when memory runs short.",
+        danger="What they waste stays taken.",
+        risk="low",
+        note="what huge pages waste stays taken",
+        note_short="waste stays taken",
     ),
     stars=0,
     evidence="Nothing shows that another value helps, so none is advised.",
@@ -199,11 +206,18 @@ USE_ZERO_PAGE = Entry(
     ),
     why="It saves memory on large tables that stay empty. A model's memory is written, not so.",
     meaning=Meaning(
-        effect="Holds for memory touched from now on.",
-        danger="With 0, memory that is only read takes room.",
+        effect="Memory that is only read shares one page of zeros, if touched from now on.",
+        danger="The first write to such memory stops for an instant to part it.",
         risk="low",
         note="for memory touched from now on",
         note_short="for new memory only",
+    ),
+    lowered=Meaning(
+        effect="Memory that is only read gets pages of its own, if touched from now on.",
+        danger="Such memory takes room, also where it stays empty.",
+        risk="low",
+        note="memory that is only read takes room",
+        note_short="read memory takes room",
     ),
     stars=0,
     evidence="Nothing shows that another value helps, so none is advised.",
@@ -214,7 +228,35 @@ USE_ZERO_PAGE = Entry(
 )
 
 
-def _khugepaged(name: str, title: str, what: str, effect: str, *, since: str = "") -> Entry:
+def _busier(effect: str) -> Meaning:
+    """The thread works more than it did."""
+    return Meaning(
+        effect=effect,
+        danger="It takes more time of a core.",
+        risk="low",
+        note="takes more time of a core",
+        note_short="more of a core's time",
+    )
+
+
+def _calmer(effect: str) -> Meaning:
+    """The thread works less than it did."""
+    return Meaning(
+        effect=effect,
+        danger="Huge pages are found later, or not at all.",
+        risk="low",
+        note="huge pages are found later",
+        note_short="huge pages found later",
+    )
+
+
+def _growing(effect: str, danger: str, note: str, note_short: str) -> Meaning:
+    return Meaning(effect=effect, danger=danger, risk="low", note=note, note_short=note_short)
+
+
+def _khugepaged(
+    name: str, title: str, what: str, raised: Meaning, lowered: Meaning, *, since: str = ""
+) -> Entry:
     return Entry(
         knob=f"thp.khugepaged.{name}",
         title=title,
@@ -224,13 +266,8 @@ def _khugepaged(name: str, title: str, what: str, effect: str, *, since: str = "
             "It trades time of one core and memory for huge pages found later. Programs that get "
             "huge pages at once, as large buffers do, hardly meet it."
         ),
-        meaning=Meaning(
-            effect=effect,
-            danger="Towards more huge pages it takes more time of a core, or more memory.",
-            risk="low",
-            note="trades a core's time for huge pages",
-            note_short="a core's time",
-        ),
+        meaning=raised,
+        lowered=lowered,
         stars=1,
         evidence="Kernel documentation says what it does. Nothing shows that another value helps.",
         sources=(sources.TRANSPARENT_HUGE_PAGES, sources.MEASURED_SYSCTLS),
@@ -246,43 +283,65 @@ KHUGEPAGED = (
         "defrag",
         "Whether khugepaged makes room",
         "With 1 it moves other pages away where no huge page is free.",
-        "khugepaged makes room for huge pages, or takes those that are free.",
+        _busier("khugepaged makes room where no huge page is free."),
+        _calmer("khugepaged takes only huge pages that are free."),
     ),
     _khugepaged(
         "pages_to_scan",
         "How far khugepaged looks at a time",
         "How many small pages it looks at before it sleeps.",
-        "khugepaged looks at {value} pages before it sleeps.",
+        _busier("khugepaged looks at {value} pages before it sleeps."),
+        _calmer("khugepaged looks at only {value} pages before it sleeps."),
     ),
     _khugepaged(
         "scan_sleep_millisecs",
         "How long khugepaged sleeps",
         "How long it sleeps between two looks, in milliseconds.",
-        "khugepaged sleeps {value} ms between two looks.",
+        _calmer("khugepaged sleeps {value} ms between two looks."),
+        _busier("khugepaged sleeps only {value} ms between two looks."),
     ),
     _khugepaged(
         "alloc_sleep_millisecs",
         "How long khugepaged waits after it found no page",
         "How long it waits after it found no huge page, in milliseconds.",
-        "khugepaged tries again {value} ms after it found no huge page.",
+        _calmer("khugepaged tries again {value} ms after it found no huge page."),
+        _busier("khugepaged tries again already {value} ms after it found no huge page."),
     ),
     _khugepaged(
         "max_ptes_none",
         "Empty pages that a huge page may take in",
         "How many pages that a program never touched it may fill in to make a huge page.",
-        "A huge page may take in {value} pages that its program never touched.",
+        _growing(
+            "A huge page may take in {value} pages that its program never touched.",
+            "Programs may take more memory than they touch.",
+            "programs may take more memory than they touch",
+            "programs may grow",
+        ),
+        _calmer("A huge page may take in only {value} pages that its program never touched."),
     ),
     _khugepaged(
         "max_ptes_swap",
         "Swapped pages that a huge page may take in",
         "How many pages it may read back from swap to make a huge page.",
-        "A huge page may take in {value} pages from swap.",
+        _growing(
+            "A huge page may take in {value} pages from swap.",
+            "Pages are read back from swap that no program asked for.",
+            "reads swap that no program asked for",
+            "reads more from swap",
+        ),
+        _calmer("A huge page may take in only {value} pages from swap."),
     ),
     _khugepaged(
         "max_ptes_shared",
         "Shared pages that a huge page may take in",
         "How many pages that programs share it may copy to make a huge page.",
-        "A huge page may take in {value} pages that programs share.",
+        _growing(
+            "A huge page may take in {value} pages that programs share.",
+            "Pages that were shared are copied, which takes memory.",
+            "copies of shared pages take memory",
+            "copies take memory",
+        ),
+        _calmer("A huge page may take in only {value} pages that programs share."),
         since="5.8",
     ),
 )

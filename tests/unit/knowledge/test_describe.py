@@ -147,11 +147,59 @@ def test_read_ahead_below_an_array_is_inert(tmp_path: Path) -> None:
     assert "up to 4 MiB ahead" in found["block.read_ahead_kb@nvme2n1"].effect
 
 
-def test_swapping_more_or_less(tmp_path: Path) -> None:
-    facts = Facts()
-    item = Item("vm.swappiness", "", "/x", "60", "10")
-    assert "less readily" in change_text(item, facts).effect
-    assert "more readily" in change_text(item._replace(requested="100"), facts).effect
+# Whole numbers whose texts hold in both directions: switches and modes with a text for each value,
+# numbers that only name something, and limits whose danger is said under its condition.
+EITHER_WAY = {
+    "vm.overcommit_memory", "vm.overcommit_ratio", "vm.overcommit_kbytes", "vm.panic_on_oom",
+    "vm.oom_kill_allocating_task", "vm.hugetlb_shm_group", "vm.zone_reclaim_mode", "ksm.run",
+    "kernel.numa_balancing", "cpu.boost", "cpu.policy_boost", "cpu.no_turbo",
+}  # fmt: skip
+NUMBERS = [knob for knob in ENTRIES if KNOBS[knob].is_integer and knob not in EITHER_WAY]
+
+
+def up_and_down(knob: str) -> tuple[ChangeText, ChangeText]:
+    """A switch thrown, or a number moved between two that no text of its own has."""
+    instance = "" if KNOBS[knob].scope == "global" else "x1"
+    low, high = ("0", "1") if KNOBS[knob].high == 1 else ("1", "2")
+    item = Item(knob, instance, "/x", low, high)
+    facts = Facts(available=32 << 30, default_pool="hugepages.2048kB")
+    return change_text(item, facts), change_text(item._replace(old=high, requested=low), facts)
+
+
+@pytest.mark.parametrize("knob", NUMBERS)
+def test_lowering_a_value_is_described_in_other_words_than_raising_it(knob: str) -> None:
+    up, down = up_and_down(knob)
+    assert up.danger != down.danger
+    assert up.note != down.note or knob == "vm.min_free_kbytes"
+    assert up.note_short != down.note_short or knob == "vm.min_free_kbytes"
+
+
+@pytest.mark.parametrize(
+    ("knob", "old", "new", "effect", "danger"),
+    [
+        ("vm.swappiness", "60", "10", "less readily", "Cached files are dropped"),
+        ("vm.swappiness", "60", "100", "more readily", "slow when it is needed"),
+        ("block.read_ahead_kb", "128", "4096", "fetched up to 4 MiB", "Random reads fetch more"),
+        ("block.read_ahead_kb", "4096", "128", "only up to 128 KiB", "wait for the disk"),
+        ("vm.watermark_scale_factor", "10", "50", "lie 50", "page cache is that much smaller"),
+        ("vm.watermark_scale_factor", "50", "10", "only 10", "load may have to stop"),
+        ("vm.dirty_writeback_centisecs", "500", "0", "no longer looks", "Data may wait"),
+        ("vm.dirty_writeback_centisecs", "0", "500", "more often", "written more than once"),
+        ("block.wbt_lat_usec", "2000", "0", "never held back", "Reads may wait longer"),
+        ("block.wbt_lat_usec", "0", "2000", "sooner", "Checkpoints may be written more slowly"),
+        ("cpu.idle_latency", "0", "99", "sleeps only", "takes more power"),
+        ("cpu.idle_latency", "n/a", "99", "may sleep", "wake later"),
+        ("cpu.max_freq", "2500000", "3800000", "at most at 3.8 GHz", "may take more power"),
+        ("cpu.max_freq", "3800000", "2500000", "at most at 2.5 GHz", "slows down"),
+    ],
+)
+def test_what_is_said_of_a_direction_is_true_of_it(
+    knob: str, old: str, new: str, effect: str, danger: str
+) -> None:
+    instance = "" if KNOBS[knob].scope == "global" else "x1"
+    text = change_text(Item(knob, instance, "/x", old, new), Facts())
+    assert effect in text.effect
+    assert danger in text.danger
 
 
 def test_fewer_maps_than_there_may_be_now_are_a_risk_of_their_own() -> None:

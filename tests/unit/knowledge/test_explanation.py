@@ -158,3 +158,23 @@ def test_neighbours_become_one_word_of_the_shell() -> None:
     names = ["policy0", "policy1", "policy2", "policy7", "dm-0;x"]
     assert shell.braced(names) == ("policy{0..2}", "policy7", "'dm-0;x'")
     assert words.instances(["cpu0", "cpu1", "cpu5", ""]) == "cpu0-1,5, all"
+
+
+@pytest.mark.parametrize("knob", ENTRIES)
+def test_what_may_go_wrong_is_said_once(
+    knob: str, machine: Machine, statuses: tuple[TargetStatus, ...]
+) -> None:
+    found = about(machine, statuses, knob)
+    page = " ".join(f"{one.text} " for one in (*words.what_and_why(found), *words.further(found)))
+    dangers = [value.danger[1:] for value in dict.fromkeys((*found.values, *found.meant))]
+    assert all(page.count(danger) == dangers.count(danger) for danger in dangers)
+
+
+def test_the_direction_from_what_there_is_decides_what_is_said(
+    machine: Machine, statuses: tuple[TargetStatus, ...]
+) -> None:
+    less = said(about(machine, statuses, "vm.swappiness"))["Risk"]
+    assert less.startswith("Low risk: cached files are dropped instead")
+    either = said(about(machine, statuses, "vm.page-cluster"))["Risk"]
+    assert either.startswith("A higher value: low risk: pages may be read that nobody wants.")
+    assert "A lower value: low risk: on a turning disk" in either

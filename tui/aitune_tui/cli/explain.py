@@ -11,7 +11,7 @@ import click
 from aitune_backends import explanation_text as words
 from aitune_backends.catalogue import ENTRIES
 from aitune_backends.changes import ChangeError, brief_list, parse_target, target_name
-from aitune_backends.explanation import Explanation, explain
+from aitune_backends.explanation import LOWER, Explanation, explain
 from aitune_backends.foreign import clean
 from aitune_backends.owners import read_owners
 from aitune_backends.survey import default_pool, survey
@@ -30,6 +30,7 @@ from aitune_tui.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aitune_backends.explanation import Value
     from aitune_backends.explanation_text import Said
 
 _TEXT_WIDTH = 88
@@ -133,6 +134,10 @@ def _where_it_stands(about: Explanation) -> str:
     return table(("INSTANCES", "NOW", "ADVISED", "STATE", "SET AT BOOT BY"), rows)
 
 
+def _meaning(value: Value) -> dict[str, str]:
+    return {"effect": value.effect, "danger": value.danger, "risk": value.risk}
+
+
 def _body(about: Explanation) -> dict[str, object]:
     entry, knob = about.entry, about.knob
     lasting = about.lasting
@@ -144,14 +149,9 @@ def _body(about: Explanation) -> dict[str, object]:
         "what": entry.what,
         "why": entry.why,
         "no_effect": entry.no_effect,
-        "effect": entry.effect,
-        "danger": entry.danger,
-        "risk": entry.risk,
-        "values": {
-            one.value: {"effect": one.effect, "danger": one.danger, "risk": one.risk}
-            for one in about.values
-            if one.value
-        },
+        **_meaning(about.meant[0]),
+        "values": {one.value: _meaning(one) for one in about.values if one.value},
+        "lowered": next((_meaning(one) for one in about.values if one.which == LOWER), None),
         "takes": {
             "low": about.takes.low,
             "high": about.takes.high,
