@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel_files import loop_queue, other, value
+from tests.kernel.kernel_files import loop_queue, other, value
 
 from aitune_backends.exports import export
 from aitune_backends.host import Host
@@ -90,8 +90,10 @@ def test_procps_sets_what_is_exported(tmp_path: Path) -> None:
 def test_systemd_tmpfiles_sets_what_is_exported(tmp_path: Path) -> None:
     assert TMPFILES is not None
     with put_back(DEFRAG, SCAN):
-        wanted = {"thp__defrag": other(DEFRAG, "defer", "never"),
-                  "thp__khugepaged__pages_to_scan": int(other(SCAN, "4097", "4098"))}  # fmt: skip
+        wanted: dict[str, str | int] = {
+            "thp__defrag": other(DEFRAG, "defer", "never"),
+            "thp__khugepaged__pages_to_scan": int(other(SCAN, "4097", "4098")),
+        }
         text = export(profile(**wanted), "tmpfiles", Host()).text
         assert ran(TMPFILES, "--create", written(tmp_path, "95-x.conf", text)) == ""
         assert [value(DEFRAG), int(value(SCAN))] == list(wanted.values())
@@ -166,7 +168,7 @@ def test_the_script_writes_reads_back_and_takes_back(
         BACKGROUND[1].write_text(str(1 << 29))
         before = [value(file) for file in (SWAPPINESS, DEFRAG, *DIRTY, *BACKGROUND)]
         before += [value(queue / name) for name in ("scheduler", "nr_requests", "read_ahead_kb")]
-        wanted = {
+        wanted: dict[str, str | int] = {
             f"block__read_ahead_kb_at_{disk}": 130,
             f"block__scheduler_at_{disk}": other(queue / "scheduler", "mq-deadline", "none"),
             "vm__dirty_bytes": 1 << 30,

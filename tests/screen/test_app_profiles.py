@@ -8,6 +8,7 @@ from textual.app import App
 
 from aitune_tui.selection import Target
 from aitune_widgets.glyphs import use_ascii
+from aitune_widgets.verdict_table import VerdictTable
 
 
 async def opened(used: Used, name: str = "classic") -> None:
@@ -15,7 +16,7 @@ async def opened(used: Used, name: str = "classic") -> None:
     await used.until(lambda: used.app.state.compared is not None)
     names = [each.name for each in used.app.state.known_profiles]
     await used.press(*["down"] * names.index(name))
-    await used.until(lambda: used.app.state.compared.name == name)
+    await used.until(lambda: (shown := used.app.state.compared) and shown.name == name)
 
 
 async def test_a_profile_is_shown_staged_by_row_planned_and_copied(
@@ -58,8 +59,8 @@ async def test_rows_of_many_instances_are_one_and_follow_the_machine() -> None:
         line = used.line("powersave")
         assert "cpu.governor  node1" in line
         await used.press("tab")
-        table = used.app.main.page.query_one("#verdicts")
-        while not table.cursor_key.startswith("cpu.governor@policy32"):
+        table = used.app.main.page.query_one("#verdicts", VerdictTable)
+        while not (table.cursor_key or "").startswith("cpu.governor@policy32"):
             await used.press("down")
         await used.press("i")
         assert "has to wake up and speed up" in used.line("Why")
