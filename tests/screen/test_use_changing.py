@@ -8,6 +8,8 @@ import pytest
 from tests.screen.using import dashboard
 
 from aitune_tui import board
+from aitune_tui import state as rules
+from aitune_tui.selection import Target
 
 
 async def test_a_plan_of_one_change_has_no_order() -> None:
@@ -30,6 +32,30 @@ async def test_the_plan_says_itself_that_it_was_copied() -> None:
         assert "Nothing is written yet." in used.text
         await used.press("t")
         assert "Copied 1 line of shell." not in used.text
+
+
+async def test_all_of_a_change_can_be_read_on_a_small_screen() -> None:
+    async with dashboard((80, 24)) as used:
+        targets = {Target("vm.overcommit_memory"): "2", Target("vm.overcommit_ratio"): "90"}
+        staged = {**targets, Target("hugepages.2048kB"): "6400", Target("vm.swappiness"): "10"}
+        used.app.set_state(rules.stage(used.app.state, staged.items(), title="small"))
+        await used.look()
+        await used.plan()
+        assert "i all" in used.text
+        assert "Evidence" not in used.text
+        await used.press("i")
+        assert "PgDn more   i less   Esc back" in used.text
+        assert "Evidence" in used.text
+        assert "↓ 4 more" in used.text
+        assert "a reboot undoes it" not in used.text
+        await used.press("pagedown")
+        assert "a reboot undoes it" in used.text, "the end"
+        await used.press("pagedown", "pageup")
+        assert "Effect" in used.text, "and back"
+        await used.press("pagedown", "down")
+        assert "Effect" in used.text, "another change is told from its beginning"
+        await used.press("i")
+        assert "i all" in used.text
 
 
 async def test_leaving_out_the_only_change_says_what_is_left() -> None:

@@ -16,6 +16,7 @@ from aitune_widgets.text import Columns, Line, Row, clean, fit, wrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual import events
     from textual.geometry import Offset
 
     from aitune_widgets.theme import Tone
@@ -72,6 +73,7 @@ class _At:
     note: int
 
 
+_ROOMY = 22  # lines from which on there is room for everything
 _LEAST_LISTED = 3  # changes that are on the screen, however much there is to say of one
 
 
@@ -99,7 +101,8 @@ class PlanView(CursorList):
         self._hints: tuple[KeyHint, ...] = ()
         self._right_hints: tuple[KeyHint, ...] = ()
         self._places: tuple[Place, ...] = ()
-        self.show_all = False
+        self._show_all = False
+        self._below = 0  # lines of the tail that are scrolled past
 
     def show(
         self,
@@ -117,6 +120,12 @@ class PlanView(CursorList):
         self._right_hints = tuple(keys_right)
         self.set_keys([row.key for row in self._items])
 
+    def toggle_all(self) -> None:
+        """All that is known of the cursor's change, to be scrolled, or as much as fits."""
+        self._show_all = not self._show_all
+        self._below = 0
+        self.repaint()
+
     def _columns(self, width: int) -> _At:
         """Columns as wide as the largest value needs, the note taking the rest."""
         label = max((cell_len(clean(row.label)) for row in self._items), default=6)
@@ -130,17 +139,17 @@ class PlanView(CursorList):
 
     def _tail(self, width: int, height: int) -> list[Row]:
         """Everything below the list: detail, How."""
-        roomy = height >= 22
+        roomy = height >= _ROOMY
         rows: list[Row] = [Row(())]
         how_rows = self._how_rows(width, roomy=roomy)
         item = self._items[self._cursor] if 0 <= self._cursor < len(self._items) else None
         if item is not None:
             title = f"{item.label}  {item.now} → {item.after}"
             rows.append(Row(rule_line(width, title)))
-            short = item.detail_short and not roomy and not self.show_all
+            short = item.detail_short and not roomy and not self._show_all
             fields = item.detail_short if short else item.detail
             above = len(self.head_rows(width)) + min(_LEAST_LISTED, len(self._items)) + len(rows)
-            room = height if self.show_all else height - above - len(how_rows) - 1
+            room = None if self._show_all else height - above - len(how_rows) - 1
             rows.extend(map(Row, _fitted(fields, width, room)))
         return [*rows, *how_rows]
 
@@ -169,7 +178,7 @@ class PlanView(CursorList):
         names.put_right(at.now, "NOW", "dim")
         names.put(at.after, "AFTER", "dim")
         names.put(at.risk, "RISK", "dim")
-        gap = (Row(()),) if self.content_size.height >= 22 else ()
+        gap = (Row(()),) if self.content_size.height >= _ROOMY else ()
         return (Row(first.line()), *gap, Row(names.line()))
 
     def item_rows(self, index: int, width: int, *, selected: bool) -> Sequence[Row]:
@@ -191,15 +200,74 @@ class PlanView(CursorList):
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """List, detail, How, and the keys on the last line."""
         tail = self._tail(width, height)
-        head = len(self.head_rows(width))
-        keys = 1 if self._hints or self._right_hints else 0
-        room = min(head + len(self._items), max(head + _LEAST_LISTED, height - len(tail) - keys))
-        rows = [*super().rows(width, room), *tail][: height - keys]
+        keys = self._key_lines
+        rows = [*super().rows(width, self._list_height())]
+        room = height - keys - len(rows)
+        rows = [*rows, *self._scrolled(tail, room)][: height - keys]
         if keys:
             rows.extend(Row(()) for _ in range(height - 1 - len(rows)))
-            line, self._places = keys_line(self._hints, self._right_hints, width)
+            right = (*self._detail_hints(), *self._right_hints)
+            line, self._places = keys_line(self._hints, right, width)
             rows.append(Row(line))
         return rows
+
+    @property
+    def _key_lines(self) -> int:
+        return 1 if self._hints or self._right_hints else 0
+
+    def _scrolled(self, tail: Sequence[Row], room: int) -> Sequence[Row]:
+        """The part of the tail that is in view, its last line saying how much is below."""
+        shown = [*tail[self._below : self._below + max(0, room)]]
+        hidden = len(tail) - self._below - len(shown)
+        if self._show_all and hidden > 0 and shown:
+            more = Columns(self.content_size.width)
+            more.put(self.more_column, f"↓ {hidden + 1} more", "dim")
+            shown[-1] = Row(more.line())
+        return shown
+
+    def _detail_hints(self) -> tuple[KeyHint, ...]:
+        """Keys for what does not fit of the cursor's change."""
+        if self._show_all:
+            scroll = (KeyHint("PgDn", "more"),) if self._most_below() else ()
+            return (*scroll, KeyHint("i", "less"))
+        return (KeyHint("i", "all"),) if self.content_size.height < _ROOMY else ()
+
+    def _most_below(self) -> int:
+        """How far the tail can be scrolled."""
+        if not self._show_all:
+            return 0
+        width, height = self.content_size
+        room = height - self._key_lines - self._list_height()
+        return max(0, len(self._tail(width, height)) - max(1, room))
+
+    def action_page(self, pages: float) -> None:
+        """Scroll what is said of the change where it does not fit, else move the cursor."""
+        if not self._most_below():
+            super().action_page(pages)
+            return
+        room = self.content_size.height - self._key_lines - self._list_height()
+        self._scroll_tail(max(1, int((room - 1) * abs(pages))) * (1 if pages > 0 else -1))
+
+    def _scroll_tail(self, lines: int) -> None:
+        self._below = max(0, min(self._below + lines, self._most_below()))
+        self.repaint()
+
+    def _scroll_view(self, lines: int, event: events.MouseEvent) -> None:
+        if self._most_below():
+            self._scroll_tail(lines)
+            event.stop()
+        else:
+            super()._scroll_view(lines, event)
+
+    def _put_cursor(self, index: int) -> None:
+        """Another change is told from its beginning."""
+        self._below = 0
+        super()._put_cursor(index)
+
+    def resized(self) -> None:
+        """Show no blanks below what was scrolled."""
+        super().resized()
+        self._below = min(self._below, self._most_below())
 
     def row_count(self, width: int) -> int:
         """Lines of everything."""
@@ -208,9 +276,9 @@ class PlanView(CursorList):
     def _list_height(self) -> int:
         width, height = self.content_size
         head = len(self.head_rows(width))
-        keys = 1 if self._hints or self._right_hints else 0
         tail = len(self._tail(width, height))
-        return min(head + len(self._items), max(head + _LEAST_LISTED, height - tail - keys))
+        least = head + _LEAST_LISTED
+        return min(head + len(self._items), max(least, height - tail - self._key_lines))
 
     def _room(self) -> int:
         room = self._list_height() - len(self.head_rows(self.content_size.width))
@@ -233,11 +301,11 @@ class PlanView(CursorList):
             super().clicked(position)
 
 
-def _fitted(fields: Sequence[Field], width: int, room: int) -> list[Line]:
-    """The fields; where they need more lines than there are, the longest end in `…`."""
+def _fitted(fields: Sequence[Field], width: int, room: int | None) -> list[Line]:
+    """The fields; where they need more lines than there is room, the longest end in `…`."""
     blocks = [list(field_lines((field,), width, text_column=11, airy=False)) for field in fields]
     cut: set[int] = set()
-    while sum(map(len, blocks)) > room and max(map(len, blocks)) > 1:
+    while room is not None and sum(map(len, blocks)) > room and max(map(len, blocks)) > 1:
         longest = max(range(len(blocks)), key=lambda index: len(blocks[index]))
         blocks[longest].pop()
         cut.add(longest)

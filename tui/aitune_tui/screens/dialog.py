@@ -30,6 +30,7 @@ _KEY_NAMES = {
     "Enter": "enter",
     "Space": "space",
     "Tab": "tab",
+    "PgDn": "pagedown",
     "Esc": "escape",
     ":": "colon",
     "?": "question_mark",

@@ -240,10 +240,8 @@ class PlanDialog(Dialog["Apply | EditInPlan"]):
             self._draw()
 
     def action_show_all(self) -> None:
-        """All that is known of the selected change, where only four fields fit."""
-        view = self.query_one(PlanView)
-        view.show_all = not view.show_all
-        view.repaint()
+        """All that is known of the selected change, to be scrolled, where only a part fits."""
+        self.query_one(PlanView).toggle_all()
 
     def _selected(self) -> Target | None:
         key = self.query_one(PlanView).cursor_key
