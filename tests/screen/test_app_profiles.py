@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.screen.using import Used, dashboard
 from textual.app import App
@@ -42,7 +44,9 @@ async def test_a_profile_is_shown_staged_by_row_planned_and_copied(
         assert "2 changes" in used.text, "without any staged, all that differ"
         await used.press("escape", "x")
         assert "Copy classic as" in used.text
-        await used.press("s")
+        assert not re.search(r"s sysctl   d udev", used.text), "each key stands once"
+        line = used.text.splitlines().index(used.line("s sysctl.d"))
+        await used.pilot.click(offset=(used.line("s sysctl.d").index("s sysctl.d"), line))
         await used.until(lambda: copied)
         assert "vm.overcommit_memory = 1\n" in copied[0]
         assert "Copied classic as sysctl" in used.text

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from aitune_widgets.text import Line
-
 # Each form: its key, its id, what it is called and what it can carry.
 FORMS = (
     ("s", "sysctl", "sysctl.d", "a file read at boot: settings below /proc/sys"),
@@ -39,16 +37,14 @@ class ExportDialog(Dialog[str]):
         super().__init__(f"Copy {name} as", id="export-dialog")
 
     def body(self) -> Iterator[Widget]:
-        """A line for each form."""
-        lines: list[Line] = [
-            ((f"{key}  ", "focus-bold"), (f"{title:<21}", "strong"), (text, "fg"))
-            for key, _, title, text in FORMS
-        ]
-        lines += [(), (("What a form cannot say stands in it as a comment.", "dim"),)]
-        yield TextBlock(*lines)
+        """A line for each form: its key, which can be clicked on, and what it carries."""
+        for key, _, title, text in FORMS:
+            line = FooterBar()
+            line.show((KeyHint(key, f"{title:<21}{text}"),))
+            yield line
+        yield TextBlock((), (("What a form cannot say stands in it as a comment.", "dim"),))
         bar = FooterBar()
-        hints = tuple(KeyHint(key, form) for key, form, _, _ in FORMS)
-        bar.show(hints, (KeyHint("Esc", "back"),))
+        bar.show((), (KeyHint("Esc", "back"),))
         yield bar
 
     def action_take(self, form: str) -> None:
