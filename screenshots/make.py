@@ -11,6 +11,7 @@ import asyncio
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,7 @@ HERE = Path(__file__).parent
 SIZES = ((80, 24), (120, 40), (200, 50))
 HISTORY_S = 300
 WALL_AT_ZERO = 1_731_585_871.0  # 2024-11-14 12:04:31 UTC
+COST_S = 0.018  # of one look: measured on the machine that draws, so it would differ each time
 INK, GROUND = "#c4cdd7", "#0d1117"
 
 CLASSIC = {
@@ -117,11 +119,16 @@ class Stage:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, events.SampleTaken):
-            self.app.on_sample_taken(message)
+            sample = replace(message.sample, cost_s=COST_S)
+            self.app.on_sample_taken(events.SampleTaken(sample, message.public))
         elif isinstance(message, events.SurveyTaken):
             self.app.on_survey_taken(message)
         elif isinstance(message, events.FindingsMade):
             self.app.on_findings_made(message)
+        elif isinstance(message, events.PoolsSeen):
+            self.app.on_pools_seen(message)
+        elif isinstance(message, events.GroundRead):
+            self.app.on_ground_read(message)
 
 
 class Picture(NamedTuple):
@@ -141,6 +148,8 @@ async def _memory(stage: Stage, pilot: Pilot[int]) -> None:
 
 async def _inspector(stage: Stage, pilot: Pilot[int]) -> None:
     await pilot.press("1", "i")
+    await pilot.pause()
+    stage.look()
 
 
 async def _cpu(stage: Stage, pilot: Pilot[int]) -> None:

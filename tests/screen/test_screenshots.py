@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 SHOWN = {
     "overview": ("What", "differs"),
-    "memory": ("Overcommit", "vm.overcommit_memory"),
+    "memory": ("Overcommit", "vm.overcommit_memory", "Free", "blocks"),
     "inspector": ("Evidence", "hugepages.2048kB"),
     "cpu": ("node1", "powersave"),
     "block": ("nvme3n1", "mq-deadline"),
     "load": ("reading", "495.1"),
-    "doctor": ("problem", "lanes"),
+    "doctor": ("problem", "lanes", "18.0"),
     "profiles": ("WANTED", "inference"),
     "plan": ("profile", "classic", "Nothing", "written"),
     "trial": ("TRIAL", "keep"),
