@@ -89,7 +89,7 @@ def test_what_is_foretold_is_got_and_costs_what_was_said() -> None:
 
 
 def test_memory_in_pieces_is_free_and_not_at_once() -> None:
-    """Every other small page of 1 GiB is given back: half of it is free, and hardly a block is."""
+    """Every other small page of 1 GiB is given back: what is free is no block."""
     length = 1 << 30
     if (outlook().at_once or 0) < 2 * length // SIZE:
         pytest.skip("too little memory lies free as whole blocks")
@@ -97,13 +97,18 @@ def test_memory_in_pieces_is_free_and_not_at_once() -> None:
         memory.madvise(mmap.MADV_NOHUGEPAGE)
         for at in range(0, length, 4096):
             memory[at] = 1
-        full, whole = outlook(), blocks()
+        full, before = outlook(), in_pieces()
         for at in range(0, length, 8192):
             memory.madvise(mmap.MADV_DONTNEED, at, 4096)
-        # Given back pages wait in lists of each processor first, which empty by and by.
-        until(lambda: outlook().free_memory - full.free_memory > length // 4)
+        # Given back pages wait in lists of each processor first, which empty by and by. Others on
+        # this machine come and go meanwhile, with whole blocks: those are not counted.
+        until(lambda: in_pieces() - before > length // 16)
         assert outlook().spare > full.spare, "the guard counts them"
-        assert blocks() - whole < length // SIZE // 8, "but whole blocks did not come of them"
+
+
+def in_pieces() -> int:
+    """Bytes that are free, and not in whole blocks."""
+    return outlook().free_memory - blocks() * SIZE
 
 
 _HOLDER = """
