@@ -129,13 +129,13 @@ class State:
         self.boot_id = boot_id
 
     @contextlib.contextmanager
-    def locked(self, wait_s: float) -> Iterator[None]:
+    def locked(self, wait_s: float, unless: Callable[[], bool] | None = None) -> Iterator[None]:
         """Hold the lock; the file names the holder, by pid and start time.
 
         Raises:
-            LockedError: It is still held by another after `wait_s` seconds.
+            LockedError: It is still held by another after `wait_s` seconds, or `unless` is true.
         """
-        with hold(self._places.lock, wait_s) as fd:
+        with hold(self._places.lock, wait_s, unless=unless) as fd:
             with contextlib.suppress(OSError):  # a lock without a name on it is a lock
                 os.pwrite(fd, f"{os.getpid()} {start_time(os.getpid())}\n".encode("ascii"), 0)
             yield
@@ -221,11 +221,17 @@ class State:
 
 
 @contextlib.contextmanager
-def hold(path: str, wait_s: float = 0.0, *, shared: bool = False) -> Iterator[int]:
+def hold(
+    path: str,
+    wait_s: float = 0.0,
+    *,
+    shared: bool = False,
+    unless: Callable[[], bool] | None = None,
+) -> Iterator[int]:
     """Hold a flock on `path`, made private; exclusive unless `shared`; yields its descriptor.
 
     Raises:
-        LockedError: Another still holds it after `wait_s` seconds.
+        LockedError: Another still holds it after `wait_s` seconds, or as soon as `unless` is true.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(path, flags, 0o600)
@@ -236,7 +242,7 @@ def hold(path: str, wait_s: float = 0.0, *, shared: bool = False) -> Iterator[in
                 fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() >= give_up:
+                if time.monotonic() >= give_up or (unless is not None and unless()):
                     raise LockedError(path) from None
                 time.sleep(_LOCK_LOOK_S)
         yield fd

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_S = 1.0
 STUCK_S = 5.0
+_ANSWERING_S, _GLANCE_S = 1.0, 0.02
 
 OPEN = (messages.APPLYING, messages.PENDING)
 
@@ -175,11 +176,7 @@ class Trials:
     ) -> Trial:
         """Move the deadline to `ttl_s` seconds from now.
 
-        Args:
-            trial_id: The open trial.
-            ttl_s: The time it has from now on.
-            caller: Its owner.
-            first: Done with its id before; nothing is extended if it raises.
+        Before that `first` is done with its id; where that raises, nothing is extended.
 
         Raises:
             Fault: `NothingPending`, `Expired`, `NotYours`, `Busy`, `JournalUnavailable`; whatever
@@ -272,18 +269,20 @@ class Trials:
             return ended
 
     def expire(self) -> Trial | None:
-        """Put back a trial whose deadline is over; a holder that is stuck is killed.
+        """Put back a trial whose deadline is over, None where none is; a stuck holder is killed."""
 
-        Returns:
-            The trial as it ended, or None where nothing was overdue any more.
-        """
+        def goes_on() -> bool:  # a step, or its end, has renewed the record
+            record = self.current()
+            return record is None or self.left(record) > 0
+
+        # Whoever holds the lock may be waiting for an answer of ours: first we do not wait long.
+        early = (record := self.current()) is None or self.left(record) > -_ANSWERING_S
         try:
-            with self.state.locked(STUCK_S):
+            with self.state.locked(_GLANCE_S if early else STUCK_S - _ANSWERING_S, goes_on):
                 return self.close_what_is_over()
         except LockedError:
-            record = self.current()
-            if record is None or self.left(record) > 0:
-                return None  # it is slow, but it goes on: a step has renewed its time
+            if early or goes_on():
+                return None
             loud("the lock is still held after a deadline: its holder is killed")
             self.state.kill_holder()
         with self.state.locked(STUCK_S):

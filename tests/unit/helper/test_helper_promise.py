@@ -275,13 +275,42 @@ def test_a_slow_holder_that_has_renewed_its_time_is_left_alone(
     late = bench.now
     bench.now += 61
 
-    def renewed_meanwhile(wait_s: float) -> object:
+    def renewed_meanwhile(wait_s: float, unless: Callable[[], bool]) -> object:
         bench.now = late
+        assert unless(), "it need not wait any longer"
         raise LockedError("")
 
     monkeypatch.setattr(trials.state, "locked", renewed_meanwhile)
     monkeypatch.setattr(trials.state, "kill_holder", lambda: pytest.fail("it was killed"))
     assert trials.expire() is None
+
+
+def test_a_holder_that_may_wait_for_an_answer_of_the_guardian_is_glanced_at(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Extending asks the guardian while it holds the lock: neither may wait for the other."""
+    trials = bench.core.trials
+    trial = bench.apply(("vm.swappiness", "", "10"))
+    assert trial.deadline is not None
+    waits: list[float] = []
+
+    def held(wait_s: float, unless: Callable[[], bool]) -> object:
+        waits.append(wait_s)
+        assert not unless()
+        raise LockedError("")
+
+    killed: list[int] = []
+    monkeypatch.setattr(trials.state, "locked", held)
+    monkeypatch.setattr(trials.state, "kill_holder", lambda: killed.append(1))
+    bench.now = trial.deadline + 0.1
+    assert trials.expire() is None
+    assert waits[0] < 0.1
+    assert not killed
+    bench.now = trial.deadline + 1.1
+    with pytest.raises(TypeError):  # it is killed, then the lock is taken for good
+        trials.expire()
+    assert waits[1] >= 4 - 1e-6
+    assert killed
 
 
 # -- the file for the next boot --------------------------------------------------------------------
